@@ -1,0 +1,190 @@
+"""Servers for tests: one mongod, or a replica set."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from pymongo import AsyncMongoClient
+from pymongo.errors import AutoReconnect, PyMongoError
+
+from ._node import Node
+from ._source import NONE_FOUND, Binary, Docker, Uri, find_source
+
+READY_SECONDS = 60.0
+LOOK_EVERY = 0.05
+SET_NAME = "mongolock"
+
+
+class _Server:
+    """A server that lives as long as an ``async with`` block."""
+
+    uri: str
+    nodes: list[Node]
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._stop()
+
+    async def _start(self) -> None:
+        raise NotImplementedError
+
+    async def _stop(self) -> None:
+        await asyncio.gather(*(node.close() for node in self.nodes))
+
+
+class Mongod(_Server):
+    """``async with Mongod() as server``: one standalone mongod, at ``server.uri``.
+
+    It comes from ``MONGODB_URI``, ``mongod`` on PATH, the wheel of the extra ``embedded``, or Docker,
+    in this order. A process that was started is gone afterwards, with its data.
+
+    Args:
+        args: further arguments for mongod; only where a process is started.
+
+    Attributes:
+        uri: where it serves.
+        node: the process: ``kill``, ``stop``, ``resume``, ``restart``.
+    """
+
+    def __init__(self, args: Sequence[str] = ()) -> None:
+        self.uri = ""
+        self.nodes = []
+        self._args = args
+        self._container: Any = None
+
+    @property
+    def node(self) -> Node:
+        """The process.
+
+        Raises:
+            RuntimeError: the server is none that we started as a process.
+        """
+        if not self.nodes:
+            raise RuntimeError(f"the server at {self.uri!r} is not a process of ours")
+        return self.nodes[0]
+
+    async def _start(self) -> None:
+        source = find_source()
+        if isinstance(source, Binary):
+            self.nodes = [Node(source.path, self._args)]
+            await self.node.start()
+            self.uri = self.node.uri
+        elif isinstance(source, Docker):
+            from testcontainers.mongodb import MongoDbContainer  # noqa: PLC0415 - optional
+
+            self._container = MongoDbContainer(source.image)
+            await asyncio.to_thread(self._container.start)
+            self.uri = self._container.get_connection_url()
+        else:
+            self.uri = source.uri
+
+    async def _stop(self) -> None:
+        await super()._stop()
+        if self._container is not None:
+            await asyncio.to_thread(self._container.stop)
+
+
+class ReplicaSet(_Server):
+    """``async with ReplicaSet(3) as servers``: a replica set with a primary, at ``servers.uri``.
+
+    It comes from ``MONGODB_URI``, if that is a replica set, or is started from ``mongod`` on PATH or
+    the wheel of the extra ``embedded``. Elections are quick: a primary is missed after 2 s.
+
+    Args:
+        members: how many nodes.
+        args: further arguments for each mongod.
+
+    Attributes:
+        uri: of the whole set.
+        nodes: the processes; empty where ``MONGODB_URI`` is used.
+    """
+
+    def __init__(self, members: int = 3, args: Sequence[str] = ()) -> None:
+        self.uri = ""
+        self.nodes = []
+        self._members = members
+        self._args = args
+
+    async def primary(self) -> Node:
+        """The node that is primary now; waits until there is one.
+
+        Raises:
+            RuntimeError: none within a minute, or the nodes are no processes of ours.
+        """
+        return (await self._in_state("PRIMARY", 1))[0]
+
+    async def secondaries(self) -> list[Node]:
+        """All other nodes that are alive and follow the primary now."""
+        primary = await self.primary()
+        alive = [node for node in self.nodes if node.alive and node is not primary]
+        return await self._in_state("SECONDARY", len(alive))
+
+    async def step_down(self, seconds: int = 10) -> None:
+        """Make the primary step down; it does not stand for election for so many seconds."""
+        node = await self.primary()
+        try:
+            await node.command({"replSetStepDown": seconds, "secondaryCatchUpPeriodSecs": 1}, force=True)
+        except AutoReconnect:
+            pass  # some versions close every connection instead of answering
+
+    async def _start(self) -> None:
+        source = find_source()
+        if isinstance(source, Uri):
+            await self._check_set(source.uri)
+            self.uri = source.uri
+            return
+        if isinstance(source, Docker):
+            raise RuntimeError(f"a replica set needs one of the first three ways: {NONE_FOUND}")
+        args = ["--replSet", SET_NAME, "--oplogSize", "128", *self._args]
+        self.nodes = [Node(source.path, args) for _ in range(self._members)]
+        await asyncio.gather(*(node.start() for node in self.nodes))
+        addresses = [node.address for node in self.nodes]
+        members = [{"_id": number, "host": address} for number, address in enumerate(addresses)]
+        settings = {"electionTimeoutMillis": 2000, "heartbeatIntervalMillis": 500}
+        config = {"_id": SET_NAME, "members": members, "settings": settings}
+        await self.nodes[0].command({"replSetInitiate": config})
+        self.uri = f"mongodb://{','.join(addresses)}/?replicaSet={SET_NAME}"
+        await self.secondaries()
+
+    async def _in_state(self, state: str, count: int) -> list[Node]:
+        if not self.nodes:
+            raise RuntimeError(f"the servers at {self.uri!r} are not processes of ours")
+        async with asyncio.timeout(READY_SECONDS):
+            while True:
+                states = await asyncio.gather(*map(_state, self.nodes))
+                found = [node for node, its in zip(self.nodes, states, strict=True) if its == state]
+                if len(found) >= count:
+                    return found
+                await asyncio.sleep(LOOK_EVERY)
+
+    @staticmethod
+    async def _check_set(uri: str) -> None:
+        async with AsyncMongoClient[dict[str, Any]](uri) as client:
+            if "setName" not in await client.admin.command("hello"):
+                raise RuntimeError("MONGODB_URI is not a replica set")
+
+
+async def _state(node: Node) -> str:
+    """Of a node: PRIMARY, SECONDARY, or anything else."""
+    if not node.alive:
+        return "DOWN"
+    try:
+        hello = await asyncio.wait_for(node.command("hello"), 1)
+    except (PyMongoError, TimeoutError):
+        return "SILENT"
+    return "PRIMARY" if hello.get("isWritablePrimary") else "SECONDARY" if hello.get("secondary") else "OTHER"
