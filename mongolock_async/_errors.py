@@ -1,0 +1,96 @@
+"""Every exception this package raises on purpose.
+
+LockError
+├── LockTimeoutError     the lock was not free in time (also a TimeoutError)
+├── LeaseLostError       the lease ended before its holder let it go
+├── StaleTokenError      a newer fencing token has written there
+└── LockBackendError     MongoDB did not do as asked; ``__cause__`` says why
+
+Wrong arguments are plain ``TypeError`` and ``ValueError``, raised before any command is sent.
+"""
+
+from __future__ import annotations
+
+
+class LockError(Exception):
+    """Base of all errors of this package; raised itself where no subclass fits.
+
+    For instance: the repository is closed, or the document under the name is not a lock.
+    """
+
+
+class LockTimeoutError(LockError, TimeoutError):
+    """The lock was not obtained within ``timeout``.
+
+    Attributes:
+        name: the lock.
+        timeout: how long the caller was willing to wait, in seconds.
+        owner: who held the lock when it was last asked for; None if that is not known.
+        age: for how long they had held it then, in seconds; None if that is not known.
+    """
+
+    def __init__(
+        self, name: str, timeout: float, owner: str | int | None = None, age: float | None = None
+    ) -> None:
+        held = "" if age is None else f"; held by {owner!r} for {age:.3f} s"
+        super().__init__(f"lock {name!r} was not free within {timeout:g} s{held}")
+        self.name, self.timeout, self.owner, self.age = name, timeout, owner, age
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        return type(self), (self.name, self.timeout, self.owner, self.age)
+
+
+class LeaseLostError(LockError):
+    """The lease ended while its holder still relied on it.
+
+    Attributes:
+        name: the lock.
+        owner: the owner of the lost lease.
+        fencing_token: its fencing token.
+        reason: why it ended, for people to read.
+    """
+
+    def __init__(self, name: str, owner: str | int, fencing_token: int, reason: str) -> None:
+        super().__init__(f"lease {fencing_token} of lock {name!r} ({owner!r}) is lost: {reason}")
+        self.name, self.owner, self.fencing_token, self.reason = name, owner, fencing_token, reason
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        return type(self), (self.name, self.owner, self.fencing_token, self.reason)
+
+
+class StaleTokenError(LockError):
+    """A fenced write was refused, since a newer fencing token has written there.
+
+    Attributes:
+        name: the lock.
+        fencing_token: the token that came too late.
+    """
+
+    def __init__(self, name: str, fencing_token: int) -> None:
+        super().__init__(f"fencing token {fencing_token} of lock {name!r} is stale")
+        self.name, self.fencing_token = name, fencing_token
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        return type(self), (self.name, self.fencing_token)
+
+
+class LockBackendError(LockError):
+    """MongoDB, or the way to it, failed. The driver's error is the ``__cause__``.
+
+    The text names the kind of error only: the server's own words may quote the whole command.
+
+    Attributes:
+        action: what was tried, for instance "obtain".
+        name: the lock; None where the action is not about one lock.
+        kind: the class name of the driver's error.
+        code: the server's error code; None if it did not come from the server.
+    """
+
+    def __init__(self, action: str, name: str | None, kind: str, code: int | None = None) -> None:
+        lock = "" if name is None else f" {name!r}"
+        number = "" if code is None else f" (code {code})"
+        super().__init__(f"{action}{lock}: MongoDB failed: {kind}{number}")
+        self.action, self.name, self.kind, self.code = action, name, kind, code
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        return type(self), (self.action, self.name, self.kind, self.code)

@@ -1,0 +1,62 @@
+"""Small aggregation expressions, shared by the pipeline and the projections; ``$$e`` is the element."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+Expression = Any
+Stage = dict[str, Any]
+
+NOW = "$$NOW"
+
+
+def is_lock() -> Expression:
+    """Whether the document has the shape of a lock."""
+    arrays = [{"$isArray": ["$holders"]}, {"$isArray": ["$queue"]}]
+    return {"$and": [*arrays, {"$isNumber": "$token"}, {"$isNumber": "$capacity"}]}
+
+
+def is_lease(lease: str) -> Expression:
+    """Whether the element belongs to this lease id."""
+    return {"$eq": ["$$e.lease", lease]}
+
+
+def is_live(now: Expression) -> Expression:
+    """Whether the element has not expired."""
+    return {"$gt": ["$$e.expires", now]}
+
+
+def left(now: Expression) -> Expression:
+    """Milliseconds until the element expires."""
+    return {"$subtract": ["$$e.expires", now]}
+
+
+def boundary(period_ms: int, now: Expression) -> Expression:
+    """The last multiple of the period, counted from the epoch, that is not after ``now``."""
+    return {"$subtract": [now, {"$mod": [{"$toLong": now}, period_ms]}]}
+
+
+def keep(array: Expression, condition: Expression) -> Expression:
+    """The elements for which the condition holds."""
+    return {"$filter": {"input": array, "as": "e", "cond": condition}}
+
+
+def each(array: Expression, value: Expression) -> Expression:
+    """The value of every element."""
+    return {"$map": {"input": array, "as": "e", "in": value}}
+
+
+def some(array: Expression, condition: Expression) -> Expression:
+    """Whether the condition holds for an element."""
+    return {"$anyElementTrue": [each(array, condition)]}
+
+
+def live(array: Expression, now: Expression) -> Expression:
+    """The elements that have not expired."""
+    return keep(array, is_live(now))
+
+
+def without(array: Expression, leases: Sequence[str]) -> Expression:
+    """The elements of all leases but these."""
+    return keep(array, {"$not": [{"$in": ["$$e.lease", {"$literal": leases}]}]})

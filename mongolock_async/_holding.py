@@ -1,0 +1,78 @@
+"""What the session does with a lease; its user sees the ``Lease`` in it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from . import _clock
+from ._lease import Lease
+from ._settings import Owner
+
+RELEASED = "released"
+EXPIRED = "expired unrenewed"
+TAKEN = "expired or forced on the server"
+
+
+class Keeper(Protocol):
+    """Who talks to the server for a holding."""
+
+    async def release(self, holding: Holding) -> bool: ...
+    async def renew(self, holding: Holding) -> bool: ...
+
+
+class Holding(Lease):
+    """A lease, its id, and what becomes of it."""
+
+    def __init__(
+        self, lease_id: str, name: str, owner: Owner, fencing_token: int, ttl: float, keeper: Keeper
+    ) -> None:
+        super().__init__(name, owner, fencing_token, ttl, deadline=0.0)
+        self.id = lease_id
+        self.given_back = False
+        self._keeper = keeper
+        self._on_end: list[Callable[[Holding], None]] = []
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def release(self) -> bool:
+        return await self._keeper.release(self)
+
+    async def renew(self) -> bool:
+        return await self._keeper.renew(self)
+
+    @property
+    def ended(self) -> str | None:
+        """Why it is over; None: it is not."""
+        return self._ended
+
+    def confirm(self, sent: float, remaining: float) -> None:
+        """The server, asked at ``sent``, gave it ``remaining`` seconds from some moment after that."""
+        self._deadline = max(self._deadline, sent + remaining - _clock.margin(self.ttl))
+        if self._timer is None and self._ended is None:
+            self._watch()
+
+    def end(self, reason: str) -> None:
+        """It is over, now. Anything but a release is a loss."""
+        if self._ended is not None:
+            return
+        self._ended = reason
+        if self._timer is not None:
+            self._timer.cancel()
+        if reason != RELEASED:
+            self.lost.set()
+        for callback in self._on_end:
+            callback(self)
+
+    def on_end(self, callback: Callable[[Holding], None]) -> None:
+        """Call back once it ends, in the event loop."""
+        self._on_end.append(callback)
+
+    def _watch(self) -> None:
+        left = self.remaining
+        if left > 0:
+            # The loop's clock stands still while the machine sleeps; hence the look at ours on waking.
+            self._timer = self._loop.call_later(left, self._watch)
+        else:
+            self.end(EXPIRED)

@@ -1,0 +1,77 @@
+"""One holding of a lock."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+
+from . import _clock
+from ._settings import Owner
+
+
+class Lease(ABC):
+    """One holding of a lock, from its grant to its release or expiry.
+
+    ``LockRepository`` makes leases; you do not. A lease ends by ``release`` or by expiry and by
+    nothing else. It does *not* promise that a process which was stopped (SIGSTOP, a suspended
+    virtual machine) for longer than the ttl knows so before its next line runs: ``held`` is right
+    whenever it is read, and ``fencing_token`` lets the thing that you write to refuse late writes.
+
+    Attributes:
+        name: the lock.
+        owner: who holds it, for people to read.
+        fencing_token: an integer that is greater with each grant of this name, for ever.
+        ttl: seconds from the grant, or from the last renewal, to the expiry on the server.
+        lost: an ``asyncio.Event``, set when the lease ends without having been released.
+    """
+
+    def __init__(self, name: str, owner: Owner, fencing_token: int, ttl: float, deadline: float) -> None:
+        self.name = name
+        self.owner = owner
+        self.fencing_token = fencing_token
+        self.ttl = ttl
+        self.lost = asyncio.Event()
+        self._deadline = deadline
+        self._ended: str | None = None
+
+    def __repr__(self) -> str:
+        state = self._ended or f"{self.remaining:.3f} s left"
+        return f"<Lease {self.name!r} of {self.owner!r}, token {self.fencing_token}: {state}>"
+
+    @property
+    def held(self) -> bool:
+        """Whether the lease is certainly still ours; the clock is read each time.
+
+        It turns False a little before the server lets anybody else in: at the last *sending* of a
+        successful claim or renewal, plus the ttl, less a margin.
+        """
+        return self._ended is None and _clock.now() < self._deadline
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until ``held`` turns False, unless the lease is renewed; 0 when it is over."""
+        return max(0.0, self._deadline - _clock.now()) if self._ended is None else 0.0
+
+    @abstractmethod
+    async def release(self) -> bool:
+        """Give the lock back.
+
+        Returns:
+            True if the lease was still ours; False if it was over, in which case nothing has
+            changed: a late release frees nobody. A second release sends nothing.
+
+        Raises:
+            LockBackendError: MongoDB did not answer. The lease is not ``held`` any more, and
+                expires by itself; ``release`` may be tried again.
+        """
+
+    @abstractmethod
+    async def renew(self) -> bool:
+        """Let the lease live for its whole ttl again.
+
+        Returns:
+            True if it was still ours; False if it was over: an expired lease is never revived.
+
+        Raises:
+            LockBackendError: MongoDB did not answer; the deadline stays what it was.
+        """

@@ -1,0 +1,256 @@
+"""The locks of one collection: where everything begins."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from . import _settings
+from ._document import LockInfo
+from ._lease import Lease
+from ._lock import Lock
+from ._session import Request, Session
+from ._settings import Owner, Seconds, check_name, check_owner, check_seconds
+from ._store import Store
+from ._ticks import ticks
+
+if TYPE_CHECKING:
+    from ._store import Collection
+
+
+class LockRepository:
+    """The locks in one MongoDB collection; one document a lock.
+
+    Whatever the collection was set to, claims and renewals are acknowledged by a majority, and
+    everything goes to the primary. Only the server's clock decides what has expired.
+
+    What it does *not* promise: a process that is stopped for longer than its lease lives cannot
+    know it until it looks. ``Lease.held`` is right whenever it is read; for what happens between
+    the look and the deed there is ``Lease.fencing_token``.
+
+    Args:
+        collection: an async collection of PyMongo or of Motor.
+        owner: who its leases belong to, for people to read; a str or an int. Default
+            (None): ``hostname:pid``.
+        ttl: seconds, or a timedelta, that a lease lives unless it is released or renewed.
+        retention: seconds, or a timedelta, after which the document of a lock that nobody uses is
+            cleaned up by the TTL index. Nothing else depends on it.
+        command_timeout: seconds, or a timedelta, after which a command to MongoDB is given up.
+            The default is longer than an election takes.
+
+    Raises:
+        TypeError: ``collection`` is anything else, or another argument has the wrong type.
+        ValueError: an argument has the right type and a wrong value.
+    """
+
+    def __init__(
+        self,
+        collection: Collection,
+        *,
+        owner: Owner | None = None,
+        ttl: Seconds = _settings.DEFAULT_TTL,
+        retention: Seconds = _settings.DEFAULT_RETENTION,
+        command_timeout: Seconds = _settings.DEFAULT_COMMAND_TIMEOUT,
+    ) -> None:
+        self._owner = _settings.default_owner() if owner is None else check_owner(owner)
+        self._ttl = check_seconds("ttl", ttl)
+        self._store = Store(
+            collection,
+            retention=check_seconds("retention", retention),
+            timeout=check_seconds("command_timeout", command_timeout),
+        )
+        self._session = Session(self._store)
+
+    def __repr__(self) -> str:
+        return f"<LockRepository {self._store.full_name}>"
+
+    async def __aenter__(self) -> Self:
+        """Nothing is sent."""
+        self._session.check_usable()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """As ``aclose``."""
+        await self.aclose()
+
+    async def create(self, name: str) -> None:
+        """Make the document of a lock and the TTL index. Optional: the first claim does it too.
+
+        Raises:
+            TypeError, ValueError: ``name`` is no name for a lock.
+            LockError: there is a document under that name that is no lock.
+            LockBackendError: MongoDB did not do as asked.
+        """
+        check_name(name)
+        self._session.check_usable()
+        await self._session.index()
+        await self._store.touch(name)
+
+    async def obtain(
+        self, name: str, owner: Owner | None = None, *, ttl: Seconds | None = None, keep_alive: bool = False
+    ) -> Lease | None:
+        """Take the lock if it is free. Never waits; one command.
+
+        Args:
+            name: a non-empty str of at most 1,024 bytes in UTF-8, without NUL.
+            owner: a str or an int, for people to read; None: the repository's.
+            ttl: seconds, or a timedelta; None: the repository's.
+            keep_alive: renew the lease until it is released; else it expires after its ttl.
+
+        Returns:
+            The lease, or None: somebody else has the lock, or waits for it.
+
+        Raises:
+            TypeError, ValueError: an argument is wrong; nothing was sent.
+            LockError: the document under that name is no lock, or is one of another kind.
+            LockBackendError: MongoDB did not do as asked. If the lock was taken all the same, it
+                is given back.
+        """
+        holding, _ = await self._session.claim(self._request(name, owner, ttl, keep_alive=keep_alive))
+        return holding
+
+    async def acquire(
+        self,
+        name: str,
+        owner: Owner | None = None,
+        *,
+        ttl: Seconds | None = None,
+        timeout: Seconds | None = None,
+        keep_alive: bool = False,
+    ) -> Lease:
+        """Take the lock; wait until it is free.
+
+        Args:
+            name: as for ``obtain``.
+            owner: as for ``obtain``.
+            ttl: as for ``obtain``: how long the lease lives.
+            timeout: how long to wait: seconds, or a timedelta; None: for ever.
+            keep_alive: as for ``obtain``.
+
+        Raises:
+            LockTimeoutError: it was not free in time; it says who had it.
+            TypeError, ValueError, LockError, LockBackendError: as ``obtain``.
+        """
+        request = self._request(name, owner, ttl, keep_alive=keep_alive)
+        return await self._session.acquire(request, _optional("timeout", timeout))
+
+    def lock(
+        self,
+        name: str,
+        owner: Owner | None = None,
+        *,
+        ttl: Seconds | None = None,
+        timeout: Seconds | None = None,
+    ) -> Lock:
+        """A lock for ``async with``, or to decorate a coroutine function with. Sends nothing.
+
+        Args:
+            name: as for ``obtain``.
+            owner: as for ``obtain``.
+            ttl: as for ``obtain``; the lease is renewed for as long as the block runs.
+            timeout: how long to wait on entering: seconds, or a timedelta; None: for ever.
+
+        Raises:
+            TypeError, ValueError: an argument is wrong.
+        """
+        request = self._request(name, owner, ttl, keep_alive=True)
+        return Lock(self._session, request, _optional("timeout", timeout))
+
+    def every(
+        self, period: Seconds, name: str, owner: Owner | None = None, *, ttl: Seconds | None = None
+    ) -> AsyncIterator[Lease | None]:
+        """Wake at each boundary of the server's clock, in every process, to work in one of them.
+
+        The boundaries are the multiples of the period since 1970-01-01 UTC, by the server's clock,
+        whatever the local clock says. At each one, one process gets the lease, and the others None.
+        The lease is kept alive while the body of the loop runs, and released when the loop goes on,
+        ends or raises. (Python closes an iterator that was left by ``break`` when nobody refers to
+        it any more; ``contextlib.aclosing`` does so at once.)
+
+        Boundaries that pass while the body runs are skipped. A boundary whose holder dies is not
+        run again. The next one is run as soon as the dead holder's lease has expired. Boundaries
+        before the first call of the iterator are not made up for.
+
+        Args:
+            period: seconds, or a timedelta, from one boundary to the next; whole milliseconds.
+            name: as for ``obtain``; the document under it remembers the last boundary served.
+            owner: as for ``obtain``.
+            ttl: seconds, or a timedelta, that the lease lives unrenewed; never longer than the
+                period. None: the repository's, or the period if that is shorter.
+
+        Raises:
+            TypeError, ValueError: an argument is wrong.
+            LockError, LockBackendError: from the iterator, as ``obtain``.
+        """
+        seconds = check_seconds("period", period)
+        request = self._request(name, owner, ttl, keep_alive=True)
+        return ticks(self._session, request.shortened(seconds), seconds)
+
+    async def get(self, name: str) -> LockInfo | None:
+        """Look at one lock; None: it has no document.
+
+        Raises:
+            TypeError, ValueError: ``name`` is no name for a lock.
+            LockError: the document under that name is no lock.
+            LockBackendError: MongoDB did not do as asked.
+        """
+        check_name(name)
+        self._session.check_usable()
+        return await self._store.view(name)
+
+    async def list(self, prefix: str = "") -> AsyncIterator[LockInfo]:
+        """Look at every lock whose name begins with ``prefix``, in the order of names.
+
+        Free locks are among them, until their documents are cleaned up.
+
+        Raises:
+            TypeError, ValueError: ``prefix`` is neither empty nor a name for a lock.
+            LockBackendError: MongoDB did not do as asked.
+        """
+        if prefix != "":
+            check_name(prefix)
+        self._session.check_usable()
+        async for info in self._store.views(prefix):
+            yield info
+
+    async def force_release(self, name: str) -> bool:
+        """Free a lock, whoever holds it. Its holder learns of it at its next renewal, not before.
+
+        Two holders may believe in the same lock until then: know what you do.
+
+        Returns:
+            True if anybody held it.
+
+        Raises:
+            TypeError, ValueError: ``name`` is no name for a lock.
+            LockError: the document under that name is no lock.
+            LockBackendError: MongoDB did not do as asked.
+        """
+        check_name(name)
+        self._session.check_usable()
+        return await self._store.release_all(name)
+
+    async def aclose(self) -> None:
+        """Stop renewing, release what is held, and wait for what is under way. May be called twice.
+
+        It does not close the client, which is yours.
+        """
+        await self._session.aclose()
+
+    def _request(self, name: str, owner: Owner | None, ttl: Seconds | None, *, keep_alive: bool) -> Request:
+        return Request(
+            name=check_name(name),
+            owner=self._owner if owner is None else check_owner(owner),
+            ttl=self._ttl if ttl is None else check_seconds("ttl", ttl),
+            keep_alive=keep_alive,
+        )
+
+
+def _optional(argument: str, value: Seconds | None) -> float | None:
+    return None if value is None else check_seconds(argument, value)

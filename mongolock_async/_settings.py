@@ -1,0 +1,73 @@
+"""Defaults, limits, and the checks that every argument of a caller passes before anything is sent."""
+
+from __future__ import annotations
+
+import math
+import os
+import socket
+from datetime import timedelta
+
+Owner = str | int
+Seconds = float | timedelta
+
+DEFAULT_TTL = 30.0
+DEFAULT_RETENTION = 86_400.0
+DEFAULT_COMMAND_TIMEOUT = 20.0
+MAX_NAME_BYTES = 1024
+# 2**40 ms: 34 years. Keeps every date and every sum of dates far inside BSON's range.
+MAX_SECONDS = 2**40 / 1000
+
+
+def default_owner() -> str:
+    """``hostname:pid``: for people to read, and proof of nothing."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def check_name(name: object) -> str:
+    """A lock's name: a non-empty str of at most 1,024 bytes in UTF-8, without NUL."""
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a str, not {name!r}")
+    size = _utf8_size("name", name)
+    if not 0 < size <= MAX_NAME_BYTES:
+        raise ValueError(f"name must have 1 to {MAX_NAME_BYTES} bytes, not {size}: {name[:40]!r}")
+    if "\0" in name:
+        raise ValueError(f"name must not contain NUL: {name!r}")
+    return name
+
+
+def check_owner(owner: object) -> Owner:
+    """An owner: a str, or an int (no bool) of at most 64 bits."""
+    if isinstance(owner, bool) or not isinstance(owner, (str, int)):
+        raise TypeError(f"owner must be a str or an int, not {owner!r}")
+    if isinstance(owner, str):
+        _utf8_size("owner", owner)
+    elif not -(2**63) <= owner < 2**63:
+        raise ValueError(f"owner must fit into 64 bits, not {owner!r}")
+    return owner
+
+
+def check_seconds(argument: str, value: object) -> float:
+    """A duration: a finite, positive number of seconds, or a timedelta."""
+    if isinstance(value, timedelta):
+        seconds = value.total_seconds()
+    elif isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{argument} must be seconds or a timedelta, not {value!r}")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{argument} must be finite, not {value!r}")
+    else:
+        seconds = value if value <= MAX_SECONDS else math.inf
+    if not 0 < seconds <= MAX_SECONDS:
+        raise ValueError(f"{argument} must be more than 0 s and at most {MAX_SECONDS:.0f} s, not {value!r}")
+    return float(seconds)
+
+
+def milliseconds(seconds: float) -> int:
+    """Whole milliseconds, the server's resolution; never 0."""
+    return max(1, round(seconds * 1000))
+
+
+def _utf8_size(argument: str, text: str) -> int:
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        raise ValueError(f"{argument} must be encodable as UTF-8, not {text!r}") from None

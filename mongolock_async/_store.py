@@ -1,0 +1,188 @@
+"""The commands that are sent to MongoDB; the only module that calls a driver."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pymongo
+from bson.codec_options import CodecOptions
+from bson.errors import BSONError
+from pymongo import ReadPreference, ReturnDocument, WriteConcern
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
+from pymongo.read_concern import ReadConcern
+
+from . import _projection, _protocol
+from ._document import LockInfo, Reply
+from ._errors import LockBackendError, LockError
+from ._expressions import NOW, Stage, is_live, is_lock, live, some
+
+if TYPE_CHECKING:
+    from motor.motor_asyncio import AsyncIOMotorCollection
+
+    Collection = AsyncCollection[Any] | AsyncIOMotorCollection[Any]
+
+logger = logging.getLogger("mongolock_async")
+
+
+def check_collection(collection: object) -> Any:  # noqa: ANN401 - two drivers, one interface, no common base
+    """A Motor or PyMongo async collection; Motor is told by its name, so that it need not be imported."""
+    motor = ("motor.motor_asyncio", "AsyncIOMotorCollection")
+    bases = [(base.__module__, base.__name__) for base in type(collection).__mro__]
+    if isinstance(collection, AsyncCollection) or motor in bases:
+        return collection
+    raise TypeError(
+        "pass an async collection, such as AsyncMongoClient()['app']['locks'] of PyMongo or "
+        f"AsyncIOMotorClient()['app']['locks'] of Motor, not {bases[0][0]}.{bases[0][1]}"
+    )
+
+
+class Store:
+    """The locks of one collection.
+
+    Claims and renewals are acknowledged by a majority, and everything goes to the primary, whatever
+    the collection was set to. Releases need one node only: if a failover undoes one, the lock
+    stays held until its ttl, and is never held twice.
+    """
+
+    def __init__(self, collection: Collection, *, retention: float, timeout: float) -> None:
+        pinned = check_collection(collection).with_options(
+            codec_options=CodecOptions(),
+            read_preference=ReadPreference.PRIMARY,
+            write_concern=WriteConcern("majority"),
+            read_concern=ReadConcern("majority"),
+        )
+        self._majority = pinned
+        # A majority read would not see yet what a release has just written.
+        self._local = pinned.with_options(write_concern=WriteConcern(1), read_concern=ReadConcern("local"))
+        self._retention = retention
+        self._timeout = timeout
+
+    @property
+    def full_name(self) -> str:
+        """``database.collection``."""
+        return str(self._majority.full_name)
+
+    async def make_index(self) -> bool:
+        """Make the TTL index; False: not now, try again later.
+
+        Clean-up alone depends on it, so that no failure is raised.
+        """
+        try:
+            with pymongo.timeout(self._timeout):
+                await self._majority.create_index("expires_at", expireAfterSeconds=int(self._retention))
+        except (PyMongoError, OverflowError) as error:
+            logger.warning(
+                "no TTL index on %s.expires_at: %s (code %s); documents of locks no longer used stay there",
+                self.full_name,
+                type(error).__name__,
+                getattr(error, "code", None),
+            )
+            return not isinstance(error, ConnectionFailure)
+        return True
+
+    async def claim(self, name: str, pipeline: list[Stage], projection: Stage) -> Reply:
+        """Send a claim; the document is made if there is none."""
+        answer = await self._change("obtain", name, pipeline, projection, upsert=True)
+        assert answer is not None  # an upsert with the document after it always answers
+        return Reply(answer)
+
+    async def renew(self, name: str, lease: str) -> Reply | None:
+        """Renew one lease; None: there is no document any more."""
+        answer = await self._change("renew", name, _protocol.renew([lease]), _projection.reply(lease))
+        return None if answer is None else Reply(answer)
+
+    async def touch(self, name: str) -> None:
+        """Make the document if there is none."""
+        await self._change("create", name, _protocol.touch(), _projection.reply(""), upsert=True)
+
+    async def release(self, name: str, lease: str) -> bool | None:
+        """Whether the lease was live until now; None: it was there, but may have expired before."""
+        with self._command("release", name):
+            before = await self._local.find_one_and_update(
+                {"_id": name}, _protocol.release([lease]), projection=_projection.was_held(lease)
+            )
+        if before is None:
+            return False
+        if "held" in before:
+            return bool(before["held"])
+        return None if any(holder["lease"] == lease for holder in before["holders"]) else False
+
+    async def release_all(self, name: str) -> bool:
+        """Whether there was anybody to release."""
+        with self._command("force_release", name):
+            before = await self._majority.find_one_and_update(
+                {"_id": name}, _protocol.release_all(), projection=_projection.was_held()
+            )
+        return before is not None and bool(before.get("held", before.get("holders")))
+
+    async def renew_many(self, batch: Mapping[str, str], within: float) -> set[str]:
+        """Renew a lease for each name of the batch; the ids of those that still stand."""
+        leases = list(batch.values())
+        ours = {"$and": [{"$in": ["$$e.lease", {"$literal": leases}]}, is_live(NOW)]}
+        live_ones = {"$expr": {"$and": [is_lock(), some("$holders", ours)]}}
+        names = {"_id": {"$in": list(batch)}}
+        with self._command("renew", None), pymongo.timeout(within):
+            result = await self._majority.update_many({**names, **live_ones}, _protocol.renew(leases))
+            if result.matched_count == len(batch):
+                return set(leases)
+            cursor = self._majority.find({**names, **live_ones}, {"live": live("$holders", NOW)})
+            return {holder["lease"] async for found in cursor for holder in found["live"]}
+
+    async def view(self, name: str) -> LockInfo | None:
+        """One lock for people; None: no document."""
+        with self._command("get", name):
+            found = await self._local.find_one({"_id": name}, _projection.view())
+        if found is None:
+            return None
+        if found["info"] is None:
+            raise self._foreign(name)
+        return LockInfo.read(name, found["info"])
+
+    async def views(self, prefix: str) -> AsyncIterator[LockInfo]:
+        """Every lock whose name begins so, in the order of names; foreign documents are passed over."""
+        with self._command("list", None):
+            # Names with the prefix stand together in the order of _id, and begin at the prefix itself.
+            cursor = self._local.find({"_id": {"$gte": prefix}}, _projection.view()).sort("_id", 1)
+            found = []
+            async for item in cursor:
+                if not item["_id"].startswith(prefix):
+                    break
+                found.append(item)
+            await cursor.close()
+        for item in found:
+            if item["info"] is not None:
+                yield LockInfo.read(item["_id"], item["info"])
+
+    async def _change(
+        self, action: str, name: str, pipeline: Sequence[Stage], projection: Stage, *, upsert: bool = False
+    ) -> Mapping[str, Any] | None:
+        with self._command(action, name):
+            answer = await self._majority.find_one_and_update(
+                {"_id": name},
+                pipeline,
+                projection=projection,
+                upsert=upsert,
+                return_document=ReturnDocument.AFTER,
+            )
+            if answer is not None and "reply" not in answer:
+                answer = await self._majority.find_one({"_id": name}, projection)
+            reply: Mapping[str, Any] | None = None if answer is None else answer["reply"]
+            return reply
+
+    @contextmanager
+    def _command(self, action: str, name: str | None) -> Iterator[None]:
+        try:
+            with pymongo.timeout(self._timeout):
+                yield
+        except (PyMongoError, BSONError) as error:
+            code = error.code if isinstance(error, OperationFailure) else None
+            if code == _protocol.FOREIGN_CODE and name is not None:
+                raise self._foreign(name) from error
+            raise LockBackendError(action, name, type(error).__name__, code) from error
+
+    def _foreign(self, name: str) -> LockError:
+        return LockError(f"the document {name!r} in {self.full_name} is not a lock; it was left as it is")
