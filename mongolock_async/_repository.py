@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -164,7 +164,7 @@ class LockRepository:
 
     def every(
         self, period: Seconds, name: str, owner: Owner | None = None, *, ttl: Seconds | None = None
-    ) -> AsyncIterator[Lease | None]:
+    ) -> AsyncGenerator[Lease | None, None]:
         """Wake at each boundary of the server's clock, in every process, to work in one of them.
 
         The boundaries are the multiples of the period since 1970-01-01 UTC, by the server's clock,

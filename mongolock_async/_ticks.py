@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from . import _clock
 from ._document import Tick
@@ -22,7 +22,7 @@ NEVER_MS = 2**62
 BEHIND = 0.001
 
 
-async def ticks(session: Session, request: Request, period: float) -> AsyncIterator[Lease | None]:
+async def ticks(session: Session, request: Request, period: float) -> AsyncGenerator[Lease | None, None]:
     """At each boundary: the lease in one process, None in the others."""
     period_ms = milliseconds(period)
     _, reply = await session.claim(request, TickRequest(period_ms, NEVER_MS))

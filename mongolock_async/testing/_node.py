@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -110,10 +110,10 @@ class Node:
         """SIGCONT: it goes on after ``stop``."""
         self._signal(signal.SIGCONT)
 
-    async def command(self, command: str | Mapping[str, Any], **options: Any) -> dict[str, Any]:  # noqa: ANN401 - as the driver's
+    async def command(self, command: str | dict[str, Any], **options: Any) -> dict[str, Any]:  # noqa: ANN401 - as the driver's
         """Run a command on this node's admin database."""
-        async with AsyncMongoClient(self.uri, serverSelectionTimeoutMS=2000) as client:
-            return dict(await client.admin.command(command, **options))
+        async with AsyncMongoClient[dict[str, Any]](self.uri, serverSelectionTimeoutMS=2000) as client:
+            return await client.admin.command(command, **options)
 
     async def close(self) -> None:
         """End it for good, and remove its files."""

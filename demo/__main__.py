@@ -1,0 +1,74 @@
+"""``python -m demo``: run it in as many terminals as you like; Ctrl-C ends it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import math
+import sys
+
+from . import _server, _terminal
+from ._counter import count
+
+GRACE = 0.6
+
+
+def main() -> int:
+    """Run until Ctrl-C, or for so many ticks."""
+    options = _options()
+    # What goes wrong is said in the demo's own lines.
+    logging.getLogger("mongolock_async").setLevel(logging.ERROR)
+    try:
+        return asyncio.run(_run(options))
+    except KeyboardInterrupt:
+        return 130
+    except _server.NoServerError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+async def _run(options: argparse.Namespace) -> int:
+    async with _server.find(options.uri) as uri:
+        work = asyncio.create_task(count(uri, options.every, options.ticks, options.name))
+        try:
+            await asyncio.wait([work])
+        except asyncio.CancelledError:
+            work.cancel()
+            await asyncio.wait([work], timeout=GRACE)  # a server that is away holds nobody up
+            raise
+        return work.result()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    parser.add_argument("--uri", help="a MongoDB server (default: $MONGODB_URI, localhost:27017, or our own)")
+    parser.add_argument("--every", type=_seconds, default=5.0, metavar="SECONDS", help="default: 5")
+    parser.add_argument("--ticks", type=_whole, metavar="N", help="stop after so many (default: never)")
+    parser.add_argument("--name", type=_name, default="increment-counter", help="of lock and counter")
+    return parser.parse_args()
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise argparse.ArgumentTypeError(f"must be more than 0, not {text}")
+    return seconds
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, not {text}")
+    return number
+
+
+def _name(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("must not be empty")
+    return text
+
+
+if __name__ == "__main__":
+    _terminal.prepare()
+    sys.exit(main())
