@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ._expressions import NOW, Expression, Stage, boundary, each, is_lease, is_lock, keep, live, some, without
+from ._expressions import NOW, Expression, Stage, boundary, each, is_lock, keep, live, without
 
 # How long a waiter keeps its place in the queue unless it is refreshed.
 WAITER_MS = 10_000
@@ -54,8 +54,7 @@ def claim_tick(
             {"$gt": [current, "$boundary"]},
         ]
     }
-    # `since` tells a grant of this very command from an older one: a repeated claim serves nothing new.
-    won = some("$holders", {"$and": [is_lease(lease), {"$eq": ["$$e.since", now]}]})
+    won = {"$in": [lease, "$served.lease"]}
     # The document must outlive the boundary that it remembers, however long the period is.
     lasts = {"$max": ["$expires_at", {"$add": [current, period_ms]}]}
     serve = {
@@ -63,7 +62,8 @@ def claim_tick(
         "expires_at": {"$cond": [won, lasts, "$expires_at"]},
     }
     entry = _entry(lease, owner, ttl_ms, 1, now)
-    return [*_claim(entry, joins, 1, now, wait=False), {"$set": serve}]
+    *stages, unset = _claim(entry, joins, 1, now, wait=False)
+    return [*stages, {"$set": serve}, unset]
 
 
 def release(leases: Sequence[str], *, now: Expression = NOW) -> list[Stage]:
@@ -121,6 +121,7 @@ def _transition(
     return [
         {"$set": _expire(now)},
         {"$set": apply},
+        # The entries that this very command grants; gone again before it is stored.
         {"$set": {"served": {"$slice": ["$queue", _fitting()]}}},
         {"$set": _grant(now, mine)},
         *([{"$set": {"queue": without("$queue", [mine])}}] if mine and leave else []),

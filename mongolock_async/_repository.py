@@ -11,7 +11,7 @@ from ._document import LockInfo
 from ._lease import Lease
 from ._lock import Lock
 from ._session import Request, Session
-from ._settings import Owner, Seconds, check_name, check_owner, check_seconds
+from ._settings import Owner, Seconds, check_name, check_owner, check_seconds, check_timeout
 from ._store import Store
 from ._ticks import ticks
 
@@ -138,7 +138,7 @@ class LockRepository:
             TypeError, ValueError, LockError, LockBackendError: as ``obtain``.
         """
         request = self._request(name, owner, ttl, keep_alive=keep_alive)
-        return await self._session.acquire(request, _optional("timeout", timeout))
+        return await self._session.acquire(request, check_timeout(timeout))
 
     def lock(
         self,
@@ -160,7 +160,7 @@ class LockRepository:
             TypeError, ValueError: an argument is wrong.
         """
         request = self._request(name, owner, ttl, keep_alive=True)
-        return Lock(self._session, request, _optional("timeout", timeout))
+        return Lock(self._session, request, check_timeout(timeout))
 
     def every(
         self, period: Seconds, name: str, owner: Owner | None = None, *, ttl: Seconds | None = None
@@ -196,9 +196,7 @@ class LockRepository:
         """Look at one lock; None: it has no document.
 
         Raises:
-            TypeError, ValueError: ``name`` is no name for a lock.
-            LockError: the document under that name is no lock.
-            LockBackendError: MongoDB did not do as asked.
+            TypeError, ValueError, LockError, LockBackendError: as ``create``.
         """
         check_name(name)
         self._session.check_usable()
@@ -228,9 +226,7 @@ class LockRepository:
             True if anybody held it.
 
         Raises:
-            TypeError, ValueError: ``name`` is no name for a lock.
-            LockError: the document under that name is no lock.
-            LockBackendError: MongoDB did not do as asked.
+            TypeError, ValueError, LockError, LockBackendError: as ``create``.
         """
         check_name(name)
         self._session.check_usable()
@@ -250,7 +246,3 @@ class LockRepository:
             ttl=self._ttl if ttl is None else check_seconds("ttl", ttl),
             keep_alive=keep_alive,
         )
-
-
-def _optional(argument: str, value: Seconds | None) -> float | None:
-    return None if value is None else check_seconds(argument, value)

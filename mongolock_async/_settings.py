@@ -61,6 +61,11 @@ def check_seconds(argument: str, value: object) -> float:
     return float(seconds)
 
 
+def check_timeout(value: object) -> float | None:
+    """How long to wait; None: for ever."""
+    return None if value is None else check_seconds("timeout", value)
+
+
 def milliseconds(seconds: float) -> int:
     """Whole milliseconds, the server's resolution; never 0."""
     return max(1, round(seconds * 1000))

@@ -1,0 +1,105 @@
+"""Servers, drivers and repositories for the tests. Every server is real."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import AsyncMongoClient, MongoClient
+from support import CommandLog
+
+from mongolock_async import LockRepository
+from mongolock_async.testing import Mongod, ReplicaSet
+
+MakeRepository = Callable[..., LockRepository]
+
+
+@pytest.fixture(scope="session")
+def standalone() -> Iterator[Mongod]:
+    server = Mongod()
+    asyncio.run(server.__aenter__())
+    yield server
+    asyncio.run(server.__aexit__(None, None, None))
+
+
+@pytest.fixture(scope="session")
+def replica_set() -> Iterator[ReplicaSet]:
+    server = ReplicaSet(3)
+    asyncio.run(server.__aenter__())
+    yield server
+    asyncio.run(server.__aexit__(None, None, None))
+
+
+@pytest.fixture(params=["standalone", "replica_set"])
+def uri(request: pytest.FixtureRequest) -> str:
+    server: Mongod | ReplicaSet = request.getfixturevalue(request.param)
+    return server.uri
+
+
+@pytest.fixture(params=["pymongo", "motor"])
+def driver(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def commands() -> CommandLog:
+    """Every command that the test's client sends."""
+    return CommandLog()
+
+
+@pytest.fixture
+async def client(uri: str, driver: str, commands: CommandLog) -> AsyncIterator[Any]:
+    if driver == "motor":
+        motor: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(uri, event_listeners=[commands])
+        yield motor
+        motor.close()
+    else:
+        async with AsyncMongoClient[dict[str, Any]](uri, event_listeners=[commands]) as pymongo:
+            yield pymongo
+
+
+@pytest.fixture
+async def collection(client: Any) -> AsyncIterator[Any]:
+    """An empty collection in a database of its own."""
+    database = client[f"test_{uuid.uuid4().hex}"]
+    yield database["locks"]
+    await client.drop_database(database.name)
+
+
+@pytest.fixture
+async def make(collection: Any) -> AsyncIterator[MakeRepository]:
+    """Makes repositories on the test's collection; each is closed afterwards."""
+    async with AsyncExitStack() as stack:
+
+        def make(**options: Any) -> LockRepository:
+            locks = LockRepository(collection, **options)
+            stack.push_async_callback(locks.aclose)
+            return locks
+
+        yield make
+
+
+@pytest.fixture
+def locks(make: MakeRepository) -> LockRepository:
+    return make()
+
+
+@pytest.fixture
+def others(make: MakeRepository) -> LockRepository:
+    """A second repository on the same collection, as another process would have it."""
+    return make()
+
+
+@pytest.fixture
+def plain(standalone: Mongod) -> Iterator[Any]:
+    """A collection of PyMongo's blocking client: for the protocol as data, without the package's I/O."""
+    with MongoClient[dict[str, Any]](standalone.uri) as client:
+        database = client[f"test_{uuid.uuid4().hex}"]
+        yield database["locks"]
+        client.drop_database(database)

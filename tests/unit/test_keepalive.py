@@ -1,0 +1,157 @@
+"""The renewal loop, with a clock of its own and no server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mongolock_async._keepalive import BATCH, KeepAlive
+
+TTL = 0.3  # a period of 0.1 s
+
+
+@dataclass
+class Kept:
+    """A lease as the loop sees it."""
+
+    id: str
+    name: str = ""
+    ttl: float = TTL
+    remaining: float = TTL
+    confirmed: list[float] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.name = self.name or self.id
+
+    def confirm(self, sent: float, remaining: float) -> None:
+        self.confirmed.append(sent + remaining)
+
+    def end(self, reason: str) -> None:
+        self.reasons.append(reason)
+
+
+class Server:
+    """Answers renewals as it is told to."""
+
+    def __init__(self) -> None:
+        self.batches: list[dict[str, str]] = []
+        self.gone: set[str] = set()
+        self.fails = 0
+
+    async def renew(self, batch: Mapping[str, str], within: float) -> set[str]:
+        assert within > 0
+        self.batches.append(dict(batch))
+        await asyncio.sleep(0)
+        if self.fails:
+            self.fails -= 1
+            raise OSError("unknown outcome")
+        return set(batch.values()) - self.gone
+
+
+async def until(rounds: int, server: Server) -> None:
+    async with asyncio.timeout(5):
+        while len(server.batches) < rounds:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_renewal_counts_from_before_it_was_sent() -> None:
+    server, lease = Server(), Kept("a")
+    keeper = KeepAlive(server.renew, lambda: 1000.0, "lost")
+    keeper.add(lease)
+    await until(2, server)
+    await keeper.aclose()
+    assert lease.confirmed[0] == 1000.0 + TTL
+
+
+async def test_a_lease_that_does_not_stand_any_more_is_ended() -> None:
+    server, lost, kept = Server(), Kept("a"), Kept("b")
+    server.gone = {"a"}
+    keeper = KeepAlive(server.renew, lambda: 0.0, "lost")
+    keeper.add(lost)
+    keeper.add(kept)
+    await until(1, server)
+    await keeper.aclose()
+    assert (lost.reasons, kept.reasons) == (["lost"], [])
+
+
+async def test_an_error_is_not_a_loss_and_does_not_end_the_loop() -> None:
+    server, lease = Server(), Kept("a")
+    server.fails = 2
+    keeper = KeepAlive(server.renew, lambda: 0.0, "lost")
+    keeper.add(lease)
+    await until(3, server)
+    await keeper.aclose()
+    assert lease.reasons == []
+    assert lease.confirmed
+
+
+async def test_a_batch_has_at_most_1000_names_and_none_twice() -> None:
+    server = Server()
+    keeper = KeepAlive(server.renew, lambda: 0.0, "lost")
+    for number in range(BATCH + 1):
+        keeper.add(Kept(f"s.{number}"))
+    keeper.add(Kept("again", name="s.0"))
+    await until(2, server)
+    await keeper.aclose()
+    first, second = server.batches[:2]
+    assert len(first) == BATCH
+    assert set(second.values()) == {f"s.{BATCH}", "again"}
+
+
+async def test_a_discarded_lease_is_never_renewed_again() -> None:
+    server, gone, kept = Server(), Kept("a"), Kept("b")
+    keeper = KeepAlive(server.renew, lambda: 0.0, "lost")
+    keeper.add(gone)
+    keeper.add(kept)
+    keeper.discard(gone)
+    await until(2, server)
+    await keeper.aclose()
+    assert all(batch == {"b": "b"} for batch in server.batches)
+
+
+async def test_a_lease_that_was_discarded_during_its_renewal_is_not_ended() -> None:
+    server, lease = Server(), Kept("a")
+    server.gone = {"a"}
+    keeper = KeepAlive(server.renew, lambda: 0.0, "lost")
+
+    async def renew(batch: Mapping[str, str], within: float) -> set[str]:
+        keeper.discard(lease)
+        return await server.renew(batch, within)
+
+    keeper._renew = renew
+    keeper.add(lease)
+    await until(1, server)
+    await keeper.aclose()
+    assert lease.reasons == []
+
+
+async def test_a_shorter_lease_shortens_the_period_at_once() -> None:
+    server = Server()
+    keeper = KeepAlive(server.renew, lambda: 0.0, "lost")
+    keeper.add(Kept("long", ttl=3600))
+    await asyncio.sleep(0)
+    keeper.add(Kept("short"))
+    await until(1, server)
+    await keeper.aclose()
+    assert set(server.batches[0]) == {"long", "short"}
+
+
+async def test_the_loop_ends_with_its_last_lease_and_starts_again_with_the_next() -> None:
+    server, first, second = Server(), Kept("a"), Kept("b")
+    keeper = KeepAlive(server.renew, lambda: 0.0, "lost")
+    keeper.add(first)
+    await until(1, server)
+    keeper.discard(first)
+    async with asyncio.timeout(5):
+        while keeper._task is not None and not keeper._task.done():
+            await asyncio.sleep(0.01)
+    keeper.add(second)
+    await until(2, server)
+    await keeper.aclose()
+    assert server.batches[-1] == {"b": "b"}
+
+
+async def test_closing_a_loop_that_never_ran_is_harmless() -> None:
+    await KeepAlive(Server().renew, lambda: 0.0, "lost").aclose()
