@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +21,7 @@ DATABASE = "mongolock_demo"
 REFUSED = {13, 18}
 SILENCE = 3.0
 PAUSE = 1.0
+GOODBYE = 0.2
 LINES_OF_A_HOLDER = 4
 
 
@@ -43,7 +45,10 @@ async def count(uri: str, every: float, ticks: int | None, name: str) -> int:
                     say(str(error), YELLOW)
                     return 1
     finally:
-        await client.close()
+        # It would look for a server once more, to say goodbye.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE):
+                await client.close()
 
 
 class _Task:

@@ -81,6 +81,7 @@ async def _start_keeper(binary: Path, directory: Path) -> None:
     assert keeper.stdout is not None
     with keeper.stdout:
         answer = await asyncio.to_thread(keeper.stdout.read)
+    keeper.returncode = 0  # it is nobody's child to wait for from here on
     if answer != "ready\n":
         raise NoServerError(
             f"the embedded mongod does not start; {directory}/mongod.log may say why\n{answer}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import Any
 
@@ -125,10 +126,8 @@ async def test_a_body_that_swallows_the_cancellation_hears_of_the_loss(locks: Lo
     with pytest.raises(LeaseLostError):
         async with locks.lock("cron", ttl=0.6):
             await locks.force_release("cron")
-            try:
+            with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.sleep(60)
-            except asyncio.CancelledError:
-                pass
 
 
 async def test_an_outer_cancellation_at_the_same_moment_wins(locks: LockRepository) -> None:

@@ -1,0 +1,1 @@
+"""What the package costs, beside the bare commands: ``python -m benchmarks``."""

@@ -1,0 +1,145 @@
+"""Replies that were lost, and callers that went away."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import warnings
+from typing import Any
+
+import pymongo
+import pytest
+
+from mongolock_async import LockBackendError, LockRepository
+
+
+async def free(locks: LockRepository, name: str = "cron") -> bool:
+    info = await locks.get(name)
+    return info is None or (not info.held and not info.queue)
+
+
+async def lose_a_reply(client: Any) -> None:
+    """The next write of this kind is done, and its answer never arrives; the driver repeats it."""
+    await client.admin.command(
+        {
+            "configureFailPoint": "onPrimaryTransactionalWrite",
+            "mode": {"times": 1},
+            "data": {"closeConnection": True},
+        }
+    )
+
+
+@pytest.mark.parametrize("uri", ["replica_set"], indirect=True)
+async def test_a_repeated_claim_is_read_again_and_gives_one_grant(
+    locks: LockRepository, client: Any, commands: Any
+) -> None:
+    await locks.create("cron")
+    await lose_a_reply(client)
+    commands.clear()
+    lease = await locks.acquire("cron", owner="me")
+    assert commands.counts == {"findAndModify": 2, "find": 1}
+    assert lease.held
+    info = await locks.get("cron")
+    assert info is not None
+    assert [holder.fencing_token for holder in info.holders] == [lease.fencing_token]
+
+
+@pytest.mark.parametrize("uri", ["replica_set"], indirect=True)
+async def test_a_repeated_release_says_what_the_first_one_did(
+    locks: LockRepository, client: Any, commands: Any
+) -> None:
+    lease = await locks.acquire("cron")
+    await lose_a_reply(client)
+    commands.clear()
+    assert await lease.release() is True
+    assert commands.counts == {"findAndModify": 2}
+    assert await free(locks)
+
+
+@pytest.mark.parametrize("uri", ["replica_set"], indirect=True)
+async def test_a_repeated_release_of_another_lease_says_false(
+    locks: LockRepository, others: LockRepository, client: Any
+) -> None:
+    late = await locks.acquire("cron", ttl=0.2)
+    await asyncio.sleep(0.25)
+    successor = await others.acquire("cron")
+    await lose_a_reply(client)
+    assert await late.release() is False
+    assert await successor.release() is True
+
+
+async def test_a_claim_that_fails_after_it_was_written_is_given_back(
+    locks: LockRepository, client: Any, collection: Any
+) -> None:
+    await locks.create("cron")
+    fail = {"failCommands": ["findAndModify"], "writeConcernError": {"code": 64, "errmsg": "waited too long"}}
+    await client.admin.command({"configureFailPoint": "failCommand", "mode": {"times": 1}, "data": fail})
+    with pytest.raises(LockBackendError):
+        await locks.obtain("cron")
+    await locks._session._drain()
+    assert await free(locks)
+    assert (await collection.find_one({"_id": "cron"}))["token"] > 0
+
+
+async def test_a_cancelled_claim_leaves_nothing_behind(locks: LockRepository) -> None:
+    await locks.create("cron")
+    for delay in [0.0, 0.0002, 0.001, 0.003] * 5:
+        claim = asyncio.create_task(locks.obtain("cron"))
+        await asyncio.sleep(delay)
+        claim.cancel()
+        await asyncio.wait([claim])
+        lease = None if claim.cancelled() else claim.result()
+        if lease is not None:
+            await lease.release()
+        await locks._session._drain()
+        assert await free(locks)
+
+
+async def test_cancellations_at_random_moments_leave_nothing_behind(
+    collection: Any, others: LockRepository
+) -> None:
+    locks = LockRepository(collection)
+
+    async def work() -> None:
+        async with locks.lock(f"n{random.randrange(5)}"):
+            await asyncio.sleep(random.random() / 200)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(10):
+            tasks = [asyncio.create_task(work()) for _ in range(20)]
+            for task in tasks:
+                await asyncio.sleep(random.random() / 500)
+                task.cancel()
+            await asyncio.wait(tasks)
+        await locks.aclose()
+    assert not locks._session._tasks
+    assert all([not info.held and not info.queue async for info in others.list()])
+
+
+async def test_a_cancelled_release_goes_on(locks: LockRepository) -> None:
+    lease = await locks.acquire("cron")
+    release = asyncio.create_task(lease.release())
+    await asyncio.sleep(0)
+    release.cancel()
+    await asyncio.wait([release])
+    assert not lease.held
+    await locks._session._drain()
+    assert await free(locks)
+
+
+async def test_a_release_that_failed_can_be_tried_again(locks: LockRepository, client: Any) -> None:
+    lease = await locks.acquire("cron")
+    fail = {"failCommands": ["findAndModify"], "errorCode": 8000}
+    await client.admin.command({"configureFailPoint": "failCommand", "mode": {"times": 1}, "data": fail})
+    with pytest.raises(LockBackendError):
+        await lease.release()
+    assert not lease.held
+    assert await lease.release() is True
+
+
+async def test_a_callers_deadline_does_not_govern_the_renewals(locks: LockRepository) -> None:
+    with pymongo.timeout(0.3):
+        lease = await locks.acquire("cron", ttl=0.6, keep_alive=True)
+    await asyncio.sleep(1.2)
+    assert lease.held

@@ -1,0 +1,94 @@
+"""Typed use of the public names. mypy checks it; nothing runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from typing import Any, assert_type
+
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import AsyncMongoClient
+
+from mongolock_async import (
+    Holder,
+    Lease,
+    LeaseLostError,
+    Lock,
+    LockBackendError,
+    LockError,
+    LockInfo,
+    LockRepository,
+    LockTimeoutError,
+    StaleTokenError,
+    Waiter,
+)
+from mongolock_async.testing import Mongod, ReplicaSet
+
+
+async def repositories() -> None:
+    pymongo: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient()
+    motor: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient()
+    LockRepository(pymongo.app.locks)
+    LockRepository(motor.app.locks, owner=7, ttl=timedelta(seconds=10), retention=60, command_timeout=5.0)
+    async with LockRepository(pymongo.app.locks, owner="me") as locks:
+        assert_type(locks, LockRepository)
+
+
+async def use(locks: LockRepository) -> None:
+    await locks.create("cron")
+    lease = await locks.obtain("cron", 4711, ttl=10, keep_alive=True)
+    assert_type(lease, Lease | None)
+    lease = await locks.acquire("cron", "me", ttl=timedelta(minutes=1), timeout=5)
+    assert_type(lease.name, str)
+    assert_type(lease.owner, str | int)
+    assert_type(lease.fencing_token, int)
+    assert_type(lease.ttl, float)
+    assert_type(lease.held, bool)
+    assert_type(lease.remaining, float)
+    assert_type(lease.lost.is_set(), bool)
+    assert_type(await lease.renew(), bool)
+    assert_type(await lease.release(), bool)
+
+    lock = locks.lock("cron", ttl=10, timeout=timedelta(seconds=5))
+    assert_type(lock, Lock)
+    async with lock as held:
+        assert_type(held, Lease)
+
+    async for tick in locks.every(5, "cron", ttl=1):
+        assert_type(tick, Lease | None)
+
+    info = await locks.get("cron")
+    assert_type(info, LockInfo | None)
+    async for each in locks.list(prefix="job:"):
+        assert_type(each.holders, tuple[Holder, ...])
+        assert_type(each.queue, tuple[Waiter, ...])
+        assert_type(each.held, bool)
+    assert_type(await locks.force_release("cron"), bool)
+    await locks.aclose()
+
+
+def decorated(locks: LockRepository) -> None:
+    @locks.lock("cron")
+    async def work(number: int, *, text: str) -> bytes:
+        return text.encode() * number
+
+    plain: Callable[..., Coroutine[Any, Any, bytes]] = work
+    assert_type(work(1, text="a"), Coroutine[Any, Any, bytes])
+    del plain
+
+
+def errors(error: LockError) -> None:
+    if isinstance(error, LockTimeoutError):
+        assert_type(error.age, float | None)
+    elif isinstance(error, LeaseLostError):
+        assert_type(error.reason, str)
+    elif isinstance(error, StaleTokenError):
+        assert_type(error.fencing_token, int)
+    elif isinstance(error, LockBackendError):
+        assert_type(error.code, int | None)
+
+
+async def servers() -> None:
+    async with Mongod() as one, ReplicaSet(3) as three:
+        assert_type(one.uri, str)
+        (await three.primary()).stop()
