@@ -13,6 +13,8 @@ from ._settings import Owner
 RELEASED = "released"
 EXPIRED = "expired unrenewed"
 TAKEN = "expired or forced on the server"
+CLOSED = "the repository was closed"
+SLOW = "the answer took longer than the ttl"
 
 
 class Keeper(Protocol):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import math
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextvars import Context
 from typing import Protocol
@@ -11,8 +14,13 @@ from typing import Protocol
 logger = logging.getLogger("mongolock_async")
 
 BATCH = 1000
-# Renewals are this many to a ttl: two may fail before the lease is in danger.
-PER_TTL = 3
+# A batch that failed goes on in parts, so that what one document blocks, it blocks for itself alone.
+PART = 32
+IN_FLIGHT = 8
+# A third of the ttl between renewals, half of that for an answer, and soon again without one:
+# two attempts may hang before the lease is in danger.
+PERIODS_PER_TTL = 3
+LIMITS_PER_TTL = 6
 RETRIES_PER_TTL = 12
 
 
@@ -25,8 +33,6 @@ class Renewable(Protocol):
     def name(self) -> str: ...
     @property
     def ttl(self) -> float: ...
-    @property
-    def remaining(self) -> float: ...
 
     def confirm(self, sent: float, remaining: float) -> None: ...
     def end(self, reason: str) -> None: ...
@@ -43,88 +49,112 @@ class KeepAlive:
         renew: renews a batch. If it raises, the outcome is unknown, and it is asked again soon.
         clock: seconds; the same clock as that of ``Renewable.confirm``.
         lost: the reason given to a lease that does not stand any more.
+        revived: called with a lease that was discarded while its renewal was under way, and that the
+            server has renewed all the same.
     """
 
-    def __init__(self, renew: Renew, clock: Callable[[], float], lost: str) -> None:
+    def __init__(
+        self, renew: Renew, clock: Callable[[], float], lost: str, revived: Callable[[Renewable], None]
+    ) -> None:
         self._renew = renew
         self._clock = clock
         self._lost = lost
+        self._revived = revived
         self._kept: dict[str, Renewable] = {}
-        self._shortest = float("inf")
-        self._shorter = asyncio.Event()
+        self._parts: dict[str, int] = {}
+        self._flying: dict[str, asyncio.Task[None]] = {}
+        self._slots = asyncio.Semaphore(IN_FLIGHT)
+        self._due = math.inf
+        self._sooner = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def add(self, lease: Renewable) -> None:
         """Keep it alive from now on."""
         self._kept[lease.id] = lease
-        if lease.ttl < self._shortest:
-            self._shortest = lease.ttl
-            self._shorter.set()
+        self._hurry(lease.ttl / PERIODS_PER_TTL)
         if self._task is None or self._task.done():
-            # An empty context: a pymongo.timeout() around the caller must not govern the loop.
+            # An empty context: a deadline that the caller has set must not govern the loop.
             self._task = asyncio.get_running_loop().create_task(self._run(), context=Context())
 
     def discard(self, lease: Renewable) -> None:
         """Never renew it again."""
         self._kept.pop(lease.id, None)
+        self._parts.pop(lease.id, None)
 
     async def aclose(self) -> None:
         """Stop."""
         self._kept.clear()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        tasks = {*self._flying.values(), *([self._task] if self._task else [])}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
 
     async def _run(self) -> None:
-        pause = self._period()
         while self._kept:
-            self._shorter.clear()
-            try:
-                async with asyncio.timeout(pause):
-                    await self._shorter.wait()
-                known = True
-            except TimeoutError:
-                known = await self._round()
-            pause = self._period() if known else self._period() * PER_TTL / RETRIES_PER_TTL
-
-    def _period(self) -> float:
-        self._shortest = min((lease.ttl for lease in self._kept.values()), default=float("inf"))
-        return self._shortest / PER_TTL
-
-    async def _round(self) -> bool:
-        """Renew everything once; whether the outcome is known throughout."""
-        known = True
-        for batch in _batches(list(self._kept.values())):
-            sent = self._clock()
-            try:
-                held = await self._renew(
-                    {name: lease.id for name, lease in batch.items()}, self._limit(batch)
-                )
-            except Exception as error:  # noqa: BLE001 - whatever it was, the other leases need the loop
-                logger.warning("renewal of %d leases: %s; trying again", len(batch), type(error).__name__)
-                known = False
+            self._sooner.clear()
+            pause = self._due - asyncio.get_running_loop().time()
+            if pause > 0:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await self._sooner.wait()
                 continue
+            shortest = min(lease.ttl for lease in self._kept.values())
+            self._due = math.inf
+            self._hurry(shortest / PERIODS_PER_TTL)
+            for batch in self._batches():
+                task = asyncio.create_task(self._round(batch, shortest))
+                self._flying.update(dict.fromkeys((lease.id for lease in batch.values()), task))
+        self._due = math.inf
+
+    def _hurry(self, pause: float) -> None:
+        """Have the next round no later than this."""
+        due = asyncio.get_running_loop().time() + pause
+        if due < self._due:
+            self._due = due
+            self._sooner.set()
+
+    async def _round(self, batch: dict[str, Renewable], shortest: float) -> None:
+        """Renew a batch, once."""
+        try:
+            async with self._slots:
+                limit = shortest / LIMITS_PER_TTL
+                sent = self._clock()
+                async with asyncio.timeout(limit):
+                    held = await self._renew({name: lease.id for name, lease in batch.items()}, limit)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the leases need another try
+            logger.warning("renewal of %d leases: %s; trying again", len(batch), type(error).__name__)
+            part = PART if len(batch) > PART else 1
+            self._parts |= {lease.id: part for lease in batch.values() if lease.id in self._kept}
+            self._hurry(shortest / RETRIES_PER_TTL)
+            return
+        finally:
             for lease in batch.values():
+                del self._flying[lease.id]
+        for lease in batch.values():
+            self._parts.pop(lease.id, None)
+            if lease.id not in self._kept:
                 if lease.id in held:
-                    lease.confirm(sent, lease.ttl)
-                elif lease.id in self._kept:
-                    lease.end(self._lost)
-        return known
-
-    def _limit(self, batch: dict[str, Renewable]) -> float:
-        """As long as the shortest lease has left; a lease that is all but over stops no others."""
-        return max(min(lease.remaining for lease in batch.values()), self._shortest / PER_TTL)
-
-
-def _batches(leases: list[Renewable]) -> Iterator[dict[str, Renewable]]:
-    """At most 1,000 names each, and no name twice: the count of documents is the count of leases."""
-    while leases:
-        batch: dict[str, Renewable] = {}
-        rest: list[Renewable] = []
-        for lease in leases:
-            if len(batch) < BATCH and lease.name not in batch:
-                batch[lease.name] = lease
+                    self._revived(lease)
+            elif lease.id in held:
+                lease.confirm(sent, lease.ttl)
             else:
-                rest.append(lease)
-        yield batch
-        leases = rest
+                lease.end(self._lost)
+
+    def _batches(self) -> Iterator[dict[str, Renewable]]:
+        """What is not under way; no name twice in a batch: the count of documents is that of leases."""
+        filling: dict[int, list[dict[str, Renewable]]] = defaultdict(list)
+        for lease in list(self._kept.values()):
+            if lease.id in self._flying:
+                continue
+            size = self._parts.get(lease.id, BATCH)
+            open_ones = filling[size]
+            batch = next((batch for batch in open_ones if lease.name not in batch), None)
+            if batch is None:
+                open_ones.append(batch := {})
+            batch[lease.name] = lease
+            if len(batch) == size:
+                open_ones.remove(batch)
+                yield batch
+        for open_ones in filling.values():
+            yield from open_ones

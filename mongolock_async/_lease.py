@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from abc import ABC, abstractmethod
 
 from . import _clock
@@ -33,6 +34,7 @@ class Lease(ABC):
         self.lost = asyncio.Event()
         self._deadline = deadline
         self._ended: str | None = None
+        self._pid = os.getpid()
 
     def __repr__(self) -> str:
         state = self._ended or f"{self.remaining:.3f} s left"
@@ -43,14 +45,16 @@ class Lease(ABC):
         """Whether the lease is certainly still ours; the clock is read each time.
 
         It turns False a little before the server lets anybody else in: at the last *sending* of a
-        successful claim or renewal, plus the ttl, less a margin.
+        successful claim or renewal, plus the ttl, less a margin. In a forked child it is False.
         """
-        return self._ended is None and _clock.now() < self._deadline
+        return self.remaining > 0
 
     @property
     def remaining(self) -> float:
         """Seconds until ``held`` turns False, unless the lease is renewed; 0 when it is over."""
-        return max(0.0, self._deadline - _clock.now()) if self._ended is None else 0.0
+        if self._ended is not None or os.getpid() != self._pid:
+            return 0.0
+        return max(0.0, self._deadline - _clock.now())
 
     @abstractmethod
     async def release(self) -> bool:

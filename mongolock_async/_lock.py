@@ -10,10 +10,11 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
-from ._errors import LeaseLostError, LockBackendError
-from ._holding import RELEASED, Holding
+from ._errors import LeaseLostError, LockError
+from ._holding import EXPIRED, RELEASED, TAKEN, Holding
 from ._lease import Lease
-from ._session import Request, Session
+from ._request import Request
+from ._session import Session
 
 logger = logging.getLogger("mongolock_async")
 
@@ -51,11 +52,9 @@ class Lock:
         Raises:
             LockTimeoutError: it was not free within the lock's timeout.
             LockBackendError: MongoDB did not do as asked.
-            LeaseLostError: the lease was over before the body could begin; its ttl is too short.
+            LeaseLostError: the answer took longer than the ttl.
         """
         holding = await self._session.acquire(self._request, self._timeout)
-        if holding.ended is not None:
-            raise LeaseLostError(self.name, holding.owner, holding.fencing_token, holding.ended)
         self._blocks.append(_Block(holding))
         return holding
 
@@ -68,20 +67,20 @@ class Lock:
         """Release the lock. A release that fails is logged, not raised: the lease expires by itself.
 
         Raises:
-            LeaseLostError: the lease was lost while the body ran.
+            LeaseLostError: the lease was lost while the body ran, and the body raised nothing else.
         """
         block = self._leave()
-        lost = block.leave(exc_type)
         holding = block.holding
-        try:
-            # Of a lost lease nothing is left: the release goes on in the background.
-            async with asyncio.timeout(holding.remaining):
-                await holding.release()
-        except (TimeoutError, LockBackendError):
-            logger.warning("release of %r was not confirmed; the lease expires by itself", self.name)
-        if lost:
-            reason = block.lost or ""
-            raise LeaseLostError(self.name, holding.owner, holding.fencing_token, reason) from exc
+        held = holding.held
+        ours = block.leave(exc_type)
+        if holding.ended == RELEASED:
+            return
+        released = await self._let_go(holding)
+        lost = block.lost
+        if lost is None and (released is False or (released is None and not held)):
+            lost = TAKEN if released is False else EXPIRED
+        if lost is not None and ours:
+            raise LeaseLostError(self.name, holding.owner, holding.fencing_token, lost) from exc
 
     def __call__(self, function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
         """Decorate a coroutine function: each call holds the lock from its beginning to its end.
@@ -99,11 +98,23 @@ class Lock:
 
         return locked
 
+    async def _let_go(self, holding: Holding) -> bool | None:
+        """What the server says of it; None: nothing in time. The release goes on in the background then."""
+        left = holding.remaining
+        try:
+            async with asyncio.timeout(left):
+                return await holding.release()
+        except (TimeoutError, LockError):
+            if left > 0:
+                logger.warning("release of %r was not confirmed; the lease expires by itself", self.name)
+            return None
+
     def _leave(self) -> _Block:
-        """The block that this task entered last; where a finalizer leaves, the last one at all."""
+        """The block that this task entered last; for a finalizer, one whose own task is done, or any."""
         task = asyncio.current_task()
-        blocks = [block for block in self._blocks if block.task is task] or self._blocks
-        block = blocks[-1]
+        own = [block for block in self._blocks if block.task is task]
+        left = [block for block in self._blocks if block.task.done()]
+        block = (own or left or self._blocks)[-1]
         self._blocks.remove(block)
         return block
 
@@ -118,18 +129,22 @@ class _Block:
         self.task = task
         self.lost: str | None = None
         self._cancelling = task.cancelling()
+        self._cancelled = False
         self._inside = True
         holding.on_end(self._interrupt)
 
     def leave(self, exc_type: type[BaseException] | None) -> bool:
-        """Whether the block has to say that its lease is lost; as in ``asyncio.Timeout.__aexit__``."""
+        """Whether an error of ours may stand for what the body raised; as ``asyncio.Timeout.__aexit__``."""
         self._inside = False
-        if self.lost is None:
-            return False
-        ours_alone = self.task.uncancel() <= self._cancelling
+        ours_alone = self._cancelled and self.task.uncancel() <= self._cancelling
         return exc_type is None or (ours_alone and exc_type is asyncio.CancelledError)
 
     def _interrupt(self, holding: Holding) -> None:
         if self._inside and holding.ended != RELEASED:
             self.lost = holding.ended
-            self.task.cancel()
+            # Not at once: it may be the body itself that has just found out, by renew().
+            asyncio.get_running_loop().call_soon(self._cancel)
+
+    def _cancel(self) -> None:
+        if self._inside:
+            self._cancelled = self.task.cancel()

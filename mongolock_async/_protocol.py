@@ -68,12 +68,13 @@ def claim_tick(
 
 def release(leases: Sequence[str], *, now: Expression = NOW) -> list[Stage]:
     """Take these leases out of holders and queue."""
-    return _transition({"holders": without("$holders", leases), "queue": without("$queue", leases)}, now)
+    kept = {"holders": without("$holders", leases), "queue": without("$queue", leases)}
+    return _transition(kept, now, new=False)
 
 
 def release_all(*, now: Expression = NOW) -> list[Stage]:
     """Take every holder out; those who wait are served."""
-    return _transition({"holders": []}, now)
+    return _transition({"holders": []}, now, new=False)
 
 
 def renew(leases: Sequence[str], *, now: Expression = NOW) -> list[Stage]:
@@ -84,6 +85,7 @@ def renew(leases: Sequence[str], *, now: Expression = NOW) -> list[Stage]:
             "queue": _put_off("$queue", leases, {"$add": [now, WAITER_MS]}),
         },
         now,
+        new=False,
     )
 
 
@@ -114,12 +116,21 @@ def _claim(
 
 
 def _transition(
-    apply: dict[str, Expression], now: Expression, *, mine: str | None = None, leave: bool = False
+    apply: dict[str, Expression],
+    now: Expression,
+    *,
+    new: bool = True,
+    mine: str | None = None,
+    leave: bool = False,
 ) -> list[Stage]:
-    """Expire, apply, grant. ``mine`` is the lease that asks: it hears from the reply, not by a call."""
+    """Expire, apply, grant.
+
+    ``new``: a document with nothing but its _id is a lock that nobody has used yet.
+    ``mine``: the lease that asks; it hears from the reply, and needs no call.
+    """
     latest = {"$max": ["$expires_at", {"$max": "$holders.expires"}, {"$max": "$queue.expires"}]}
     return [
-        {"$set": _expire(now)},
+        {"$set": _expire(now, new=new)},
         {"$set": apply},
         # The entries that this very command grants; gone again before it is stored.
         {"$set": {"served": {"$slice": ["$queue", _fitting()]}}},
@@ -130,12 +141,10 @@ def _transition(
     ]
 
 
-def _expire(now: Expression) -> dict[str, Expression]:
-    is_new = {"$eq": [{"$size": {"$objectToArray": "$$ROOT"}}, 1]}
-    known = [
-        {"case": is_lock(), "then": live("$holders", now)},
-        {"case": is_new, "then": []},
-    ]
+def _expire(now: Expression, *, new: bool) -> dict[str, Expression]:
+    known = [{"case": is_lock(), "then": live("$holders", now)}]
+    if new:
+        known.append({"case": {"$eq": [{"$size": {"$objectToArray": "$$ROOT"}}, 1]}, "then": []})
     return {
         "capacity": {"$ifNull": ["$capacity", 1]},
         "holders": {"$switch": {"branches": known}},

@@ -10,7 +10,8 @@ from . import _settings
 from ._document import LockInfo
 from ._lease import Lease
 from ._lock import Lock
-from ._session import Request, Session
+from ._request import Request
+from ._session import Session
 from ._settings import Owner, Seconds, check_name, check_owner, check_seconds, check_timeout
 from ._store import Store
 from ._ticks import ticks
@@ -66,7 +67,6 @@ class LockRepository:
         return f"<LockRepository {self._store.full_name}>"
 
     async def __aenter__(self) -> Self:
-        """Nothing is sent."""
         self._session.check_usable()
         return self
 
@@ -84,7 +84,7 @@ class LockRepository:
 
         Raises:
             TypeError, ValueError: ``name`` is no name for a lock.
-            LockError: there is a document under that name that is no lock.
+            LockError: the document under that name is no lock.
             LockBackendError: MongoDB did not do as asked.
         """
         check_name(name)
@@ -110,7 +110,8 @@ class LockRepository:
             TypeError, ValueError: an argument is wrong; nothing was sent.
             LockError: the document under that name is no lock, or is one of another kind.
             LockBackendError: MongoDB did not do as asked. If the lock was taken all the same, it
-                is given back.
+                is given back, or expires by itself.
+            LeaseLostError: the answer took longer than the ttl.
         """
         holding, _ = await self._session.claim(self._request(name, owner, ttl, keep_alive=keep_alive))
         return holding
@@ -173,9 +174,11 @@ class LockRepository:
         ends or raises. (Python closes an iterator that was left by ``break`` when nobody refers to
         it any more; ``contextlib.aclosing`` does so at once.)
 
-        Boundaries that pass while the body runs are skipped. A boundary whose holder dies is not
-        run again. The next one is run as soon as the dead holder's lease has expired. Boundaries
-        before the first call of the iterator are not made up for.
+        Boundaries that pass while the body runs are skipped by its process; another may take one as
+        long as it lasts. A boundary whose holder dies is not run again, and the next one as soon as the
+        dead holder's lease has expired. Boundaries before the first call are not made up for. Nobody
+        interrupts the body if its lease is lost (``lease.lost``). An error ends the iterator: call
+        ``every`` again once MongoDB is back.
 
         Args:
             period: seconds, or a timedelta, from one boundary to the next; whole milliseconds.
@@ -203,9 +206,7 @@ class LockRepository:
         return await self._store.view(name)
 
     async def list(self, prefix: str = "") -> AsyncIterator[LockInfo]:
-        """Look at every lock whose name begins with ``prefix``, in the order of names.
-
-        Free locks are among them, until their documents are cleaned up.
+        """Look at every lock whose name begins so, in the order of names; also at those that are free.
 
         Raises:
             TypeError, ValueError: ``prefix`` is neither empty nor a name for a lock.
@@ -220,7 +221,7 @@ class LockRepository:
     async def force_release(self, name: str) -> bool:
         """Free a lock, whoever holds it. Its holder learns of it at its next renewal, not before.
 
-        Two holders may believe in the same lock until then: know what you do.
+        Until then, two may believe in the same lock.
 
         Returns:
             True if anybody held it.
@@ -235,7 +236,7 @@ class LockRepository:
     async def aclose(self) -> None:
         """Stop renewing, release what is held, and wait for what is under way. May be called twice.
 
-        It does not close the client, which is yours.
+        A block that still runs loses its lease. The client is yours, and stays open.
         """
         await self._session.aclose()
 

@@ -5,49 +5,28 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import math
 import os
 import secrets
 from collections.abc import Coroutine
 from contextvars import Context
-from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from . import _clock, _projection, _protocol
+from . import _clock
 from ._document import Grant, Holder, Reply
-from ._errors import LockBackendError, LockError, LockTimeoutError
-from ._holding import RELEASED, TAKEN, Holding
-from ._keepalive import KeepAlive
-from ._settings import Owner, milliseconds
+from ._errors import LeaseLostError, LockBackendError, LockError, LockTimeoutError
+from ._holding import CLOSED, RELEASED, SLOW, TAKEN, Holding
+from ._keepalive import KeepAlive, Renewable
+from ._request import Request
 from ._store import Store
 from ._waiting import Backoff
 
 logger = logging.getLogger("mongolock_async")
 
+# Seconds until an index that could not be made for want of a server is tried again.
+INDEX_AGAIN = 10.0
+
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a caller asks for."""
-
-    name: str
-    owner: Owner
-    ttl: float
-    keep_alive: bool = False
-    weight: int = 1
-    capacity: int = 1
-
-    def shortened(self, ttl: float) -> Request:
-        """The same, with a ttl that is not longer than this."""
-        return replace(self, ttl=min(self.ttl, ttl))
-
-
-@dataclass(frozen=True, slots=True)
-class TickRequest:
-    """The part of a tick in a claim: the current boundary, if it is later than ``after_ms``."""
-
-    period_ms: int
-    after_ms: int
 
 
 class Session:
@@ -56,19 +35,19 @@ class Session:
     def __init__(self, store: Store) -> None:
         self.id = secrets.token_hex(8)
         self._store = store
-        self._keep_alive = KeepAlive(store.renew_many, _clock.now, TAKEN)
+        self._keep_alive = KeepAlive(store.renew_many, _clock.now, TAKEN, self._forget_soon)
         self._numbers = itertools.count(1)
         self._holdings: dict[str, Holding] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._indexing = asyncio.Lock()
-        self._indexed = False
+        self._indexing: asyncio.Task[None] | None = None
+        self._index_due = -math.inf
         self._closed = False
         self._pid = os.getpid()
 
-    async def claim(self, request: Request, tick: TickRequest | None = None) -> tuple[Holding | None, Reply]:
+    async def claim(self, request: Request) -> tuple[Holding | None, Reply]:
         """Ask once. A caller that is cancelled meanwhile gets nothing, and leaves nothing behind."""
         self.check_usable()
-        task = self._spawn(self._claim(request, tick))
+        task = self._spawn(self._claim(request))
         try:
             await asyncio.wait([task])
         except asyncio.CancelledError:
@@ -119,10 +98,10 @@ class Session:
         return holding.held
 
     async def index(self) -> None:
-        """Make the TTL index, once."""
-        if not self._indexed:
-            async with self._indexing:
-                self._indexed = self._indexed or await self._store.make_index()
+        """Make the TTL index, once; where that fails for now, again after a while."""
+        if _clock.now() >= self._index_due:
+            self._indexing = self._indexing or self._spawn(self._index(), context=Context())
+            await asyncio.wait([self._indexing])
 
     def check_usable(self, *, closing: bool = False) -> None:
         """Refuse work in a forked child, and after the end."""
@@ -133,38 +112,24 @@ class Session:
 
     async def aclose(self) -> None:
         """Stop the loop, give back what is held, and wait for what is under way."""
+        self.check_usable(closing=True)
         self._closed = True
         await self._drain()
         await self._keep_alive.aclose()
-        results = await asyncio.gather(
-            *(holding.release() for holding in list(self._holdings.values())), return_exceptions=True
-        )
-        if failed := sum(isinstance(result, Exception) for result in results):
-            logger.warning("%d leases could not be released on closing; they expire by themselves", failed)
+        for holding in list(self._holdings.values()):
+            holding.end(CLOSED)
+            self._forget_soon(holding)
         await self._drain()
 
-    async def _claim(self, request: Request, tick: TickRequest | None) -> tuple[Holding | None, Reply]:
+    async def _index(self) -> None:
+        made = await self._store.make_index()
+        self._index_due = math.inf if made else _clock.now() + INDEX_AGAIN
+        self._indexing = None
+
+    async def _claim(self, request: Request) -> tuple[Holding | None, Reply]:
         await self.index()
         lease_id = f"{self.id}.{next(self._numbers)}"
-        ttl_ms = milliseconds(request.ttl)
-        if tick is None:
-            pipeline = _protocol.claim(
-                lease_id,
-                owner=request.owner,
-                ttl_ms=ttl_ms,
-                weight=request.weight,
-                capacity=request.capacity,
-            )
-            projection = _projection.reply(lease_id)
-        else:
-            pipeline = _protocol.claim_tick(
-                lease_id,
-                owner=request.owner,
-                ttl_ms=ttl_ms,
-                period_ms=tick.period_ms,
-                after_ms=tick.after_ms,
-            )
-            projection = _projection.reply_tick(lease_id, period_ms=tick.period_ms)
+        pipeline, projection = request.command(lease_id)
         try:
             sent = _clock.now()
             reply = await self._store.claim(request.name, pipeline, projection)
@@ -179,7 +144,11 @@ class Session:
             if reply.capacity != request.capacity:
                 raise LockError(f"{request.name!r} is in use with capacity {reply.capacity}")
             return None, reply
-        return self._hold(request, lease_id, grant, sent), reply
+        holding = self._hold(request, lease_id, grant, sent)
+        if holding.ended is not None:
+            self._forget_soon(holding)
+            raise LeaseLostError(holding.name, holding.owner, holding.fencing_token, SLOW)
+        return holding, reply
 
     async def _confirm(self, name: str, lease_id: str) -> tuple[float, Grant | None]:
         """An answer that came late, after a failover for instance, says little about what is left."""
@@ -199,7 +168,7 @@ class Session:
     def _let_go(self, holding: Holding) -> None:
         self._keep_alive.discard(holding)
         self._holdings.pop(holding.id, None)
-        if holding.ended != RELEASED:
+        if holding.ended not in {RELEASED, CLOSED}:
             logger.warning("lease of %r is lost: %s", holding.name, holding.ended)
 
     async def _release(self, holding: Holding) -> bool | None:
@@ -213,17 +182,18 @@ class Session:
             holding.end(RELEASED)
             await self._forget(holding.name, holding.id)
 
+    def _forget_soon(self, lease: Renewable) -> None:
+        self._spawn(self._forget(lease.name, lease.id), context=Context())
+
     async def _forget(self, name: str, lease_id: str) -> None:
         try:
             await self._store.release(name, lease_id)
-        except LockBackendError as error:
-            logger.warning(
-                "a lease of %r could not be given back (%s); it expires by itself", name, error.kind
-            )
+        except LockError as error:
+            logger.warning("a lease of %r was not given back; it expires by itself: %s", name, error)
 
     async def _finish(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do it to its end, also if the caller is cancelled meanwhile."""
-        task = self._spawn(work)
+        """Do it to its end, also if the caller is cancelled, or its pymongo.timeout() is over."""
+        task = self._spawn(work, context=Context())
         await asyncio.wait([task])
         return task.result()
 

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("mongolock_async")
 
+# The first claim waits for the index, but not for a server that cannot make it now.
+INDEX_SECONDS = 5.0
+
 
 def check_collection(collection: object) -> Any:  # noqa: ANN401 - two drivers, one interface, no common base
     """A Motor or PyMongo async collection; Motor is told by its name, so that it need not be imported."""
@@ -58,7 +61,7 @@ class Store:
         self._majority = pinned
         # A majority read would not see yet what a release has just written.
         self._local = pinned.with_options(write_concern=WriteConcern(1), read_concern=ReadConcern("local"))
-        self._retention = retention
+        self._retention = max(1, round(retention))
         self._timeout = timeout
 
     @property
@@ -72,9 +75,9 @@ class Store:
         Clean-up alone depends on it, so that no failure is raised.
         """
         try:
-            with pymongo.timeout(self._timeout):
-                await self._majority.create_index("expires_at", expireAfterSeconds=int(self._retention))
-        except (PyMongoError, OverflowError) as error:
+            with pymongo.timeout(min(self._timeout, INDEX_SECONDS)):
+                await self._majority.create_index("expires_at", expireAfterSeconds=self._retention)
+        except PyMongoError as error:
             logger.warning(
                 "no TTL index on %s.expires_at: %s (code %s); documents of locks no longer used stay there",
                 self.full_name,
@@ -87,7 +90,8 @@ class Store:
     async def claim(self, name: str, pipeline: list[Stage], projection: Stage) -> Reply:
         """Send a claim; the document is made if there is none."""
         answer = await self._change("obtain", name, pipeline, projection, upsert=True)
-        assert answer is not None  # an upsert with the document after it always answers
+        if answer is None:  # repeated by the driver, and the document deleted before we read it again
+            raise LockBackendError("obtain", name, "DocumentGone")
         return Reply(answer)
 
     async def renew(self, name: str, lease: str) -> Reply | None:

@@ -8,11 +8,13 @@ from collections.abc import AsyncGenerator
 
 from . import _clock
 from ._document import Tick
-from ._errors import LockBackendError
+from ._errors import LockError
 from ._holding import Holding
 from ._lease import Lease
-from ._session import Request, Session, TickRequest
+from ._request import Request
+from ._session import Session
 from ._settings import milliseconds
+from ._waiting import Backoff
 
 logger = logging.getLogger("mongolock_async")
 
@@ -20,18 +22,20 @@ logger = logging.getLogger("mongolock_async")
 NEVER_MS = 2**62
 # A pause ends just behind what it waits for, and not just before it.
 BEHIND = 0.001
+# How often, at the least, a boundary is tried for while a former holder is late.
+TRIES = 20
 
 
 async def ticks(session: Session, request: Request, period: float) -> AsyncGenerator[Lease | None, None]:
     """At each boundary: the lease in one process, None in the others."""
     period_ms = milliseconds(period)
-    _, reply = await session.claim(request, TickRequest(period_ms, NEVER_MS))
+    _, reply = await session.claim(request.ticking(period_ms, NEVER_MS))
     done = _Done(reply.tick, period_ms)
     while True:
         await done.next_boundary()
-        holding, tick = await _claim(session, request, TickRequest(period_ms, done.boundary_ms))
+        holding, tick = await _claim(session, request, period_ms, done.boundary_ms)
         early = tick.boundary_ms <= done.boundary_ms
-        done = _Done(tick, period_ms)
+        done.hear(tick)
         if holding is not None:
             try:
                 yield holding
@@ -45,9 +49,15 @@ class _Done:
     """The boundary that this process is done with, and when, by the local clock, the next one is due."""
 
     def __init__(self, tick: Tick, period_ms: int) -> None:
-        self.boundary_ms = tick.boundary_ms
-        self._due = _clock.now() + tick.until_next
+        self.boundary_ms = 0
+        self._due = 0.0
         self._period_ms = period_ms
+        self.hear(tick)
+
+    def hear(self, tick: Tick) -> None:
+        """The server has told where its clock stands; it may have gone back, and no boundary comes twice."""
+        self.boundary_ms = max(self.boundary_ms, tick.boundary_ms)
+        self._due = _clock.now() + tick.until_next
 
     async def next_boundary(self) -> None:
         """Sleep until the next boundary; those that have passed already are skipped."""
@@ -59,15 +69,19 @@ class _Done:
         await asyncio.sleep(self._due - _clock.now() + BEHIND)
 
 
-async def _claim(session: Session, request: Request, wanted: TickRequest) -> tuple[Holding | None, Tick]:
+async def _claim(
+    session: Session, request: Request, period_ms: int, done_ms: int
+) -> tuple[Holding | None, Tick]:
     """Claim the current boundary, unless it is served, or we are too early, or it cannot be had."""
+    backoff = Backoff()
     while True:
-        holding, reply = await session.claim(request, wanted)
+        holding, reply = await session.claim(request.ticking(period_ms, done_ms))
         tick = reply.tick
-        if holding is not None or tick.served or tick.boundary_ms <= wanted.after_ms:
+        if holding is not None or tick.served or tick.boundary_ms <= done_ms:
             return holding, tick
-        # A former boundary's lease still stands. Its holder may be dead: try again at its expiry.
-        pause = (reply.next_expiry or 0.0) + BEHIND
+        # A former boundary's lease still stands: its holder is late, or dead. Until this boundary is over,
+        # the lock may become free, at the lease's expiry if not before.
+        pause = min(backoff.pause(reply.next_expiry), period_ms / 1000 / TRIES)
         if pause >= tick.until_next:
             return None, tick
         await asyncio.sleep(pause)
@@ -76,5 +90,5 @@ async def _claim(session: Session, request: Request, wanted: TickRequest) -> tup
 async def _give_back(holding: Holding) -> None:
     try:
         await holding.release()
-    except LockBackendError:
+    except LockError:
         logger.warning("release of %r was not confirmed; the lease expires by itself", holding.name)

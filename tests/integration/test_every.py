@@ -13,7 +13,6 @@ import pytest
 from mongolock_async import LockRepository
 from mongolock_async._holding import Holding
 from mongolock_async._lease import Lease
-from mongolock_async._session import TickRequest
 from mongolock_async._ticks import NEVER_MS
 
 PERIOD = 0.4
@@ -88,10 +87,10 @@ async def test_a_boundary_stays_served_once_with_jitter(make: Any, collection: A
 
 async def test_a_restarted_process_does_not_run_the_boundary_again(locks: LockRepository, make: Any) -> None:
     request = locks._request("cron", None, None, keep_alive=False)
-    holding, _ = await locks._session.claim(request, TickRequest(DAY_MS, after_ms=0))
+    holding, _ = await locks._session.claim(request.ticking(DAY_MS, 0))
     assert holding is not None
     await holding.release()
-    again, reply = await make()._session.claim(request, TickRequest(DAY_MS, after_ms=0))
+    again, reply = await make()._session.claim(request.ticking(DAY_MS, 0))
     assert again is None
     assert reply.tick.served
     assert reply.holders == ()
@@ -99,9 +98,9 @@ async def test_a_restarted_process_does_not_run_the_boundary_again(locks: LockRe
 
 async def test_a_boundary_that_a_process_is_done_with_is_not_claimed_early(locks: LockRepository) -> None:
     request = locks._request("cron", None, None, keep_alive=False)
-    _, reply = await locks._session.claim(request, TickRequest(DAY_MS, NEVER_MS))
+    _, reply = await locks._session.claim(request.ticking(DAY_MS, NEVER_MS))
     done = reply.tick.boundary_ms
-    holding, reply = await locks._session.claim(request, TickRequest(DAY_MS, done))
+    holding, reply = await locks._session.claim(request.ticking(DAY_MS, done))
     assert holding is None
     assert not reply.tick.served
 
@@ -217,7 +216,7 @@ async def test_a_served_boundary_is_remembered_for_as_long_as_it_lasts(
 ) -> None:
     week = 7 * 86_400
     request = locks._request("cron", None, None, keep_alive=False)
-    holding, _ = await locks._session.claim(request, TickRequest(week * 1000, after_ms=0))
+    holding, _ = await locks._session.claim(request.ticking(week * 1000, 0))
     assert holding is not None
     stored = await collection.find_one({"_id": "cron"})
     assert (stored["expires_at"] - stored["boundary"]).total_seconds() >= week

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from typing import Any
 
+import pymongo
 import pytest
 
 from mongolock_async import LeaseLostError, LockRepository, LockTimeoutError
@@ -169,3 +171,93 @@ async def test_a_release_that_fails_does_not_spoil_the_block(
                 {"configureFailPoint": "failCommand", "mode": {"times": 1}, "data": fail}
             )
     assert "was not confirmed" in caplog.text
+
+
+async def test_a_block_that_stalled_past_its_lease_says_so(
+    locks: LockRepository, others: LockRepository
+) -> None:
+    with pytest.raises(LeaseLostError):
+        async with locks.lock("cron", ttl=0.3):
+            time.sleep(0.5)  # nothing of the loop runs: no timer, no renewal
+    lease = await others.obtain("cron")
+    assert lease is None or lease.held
+
+
+async def test_a_block_whose_lease_went_to_another_says_so_at_its_end(
+    locks: LockRepository, others: LockRepository
+) -> None:
+    with pytest.raises(LeaseLostError, match="forced"):
+        async with locks.lock("cron"):
+            await others.force_release("cron")
+            successor = await others.obtain("cron")
+    assert successor is not None
+    assert await successor.release() is True
+
+
+async def test_a_body_that_finds_out_by_itself_is_interrupted(locks: LockRepository) -> None:
+    with pytest.raises(LeaseLostError):
+        async with locks.lock("cron") as lease:
+            await locks.force_release("cron")
+            assert await lease.renew() is False
+            await asyncio.sleep(60)
+
+
+async def test_a_body_that_ends_as_it_finds_out_raises_only_the_loss(locks: LockRepository) -> None:
+    with pytest.raises(LeaseLostError):
+        async with locks.lock("cron") as lease:
+            await locks.force_release("cron")
+            assert await lease.renew() is False
+    await asyncio.sleep(0.01)  # no cancellation is left over
+
+
+async def test_a_task_group_inside_a_block_is_cancelled_with_it(locks: LockRepository) -> None:
+    with pytest.raises(LeaseLostError):
+        async with locks.lock("cron", ttl=0.6), asyncio.TaskGroup() as group:
+            group.create_task(asyncio.sleep(60))
+            await locks.force_release("cron")
+
+
+async def test_a_timeout_inside_and_outside_of_a_block_work_as_ever(locks: LockRepository) -> None:
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2), locks.lock("cron"):
+            await asyncio.sleep(60)
+    with pytest.raises(TimeoutError):
+        async with locks.lock("cron"), asyncio.timeout(0.1):
+            await asyncio.sleep(60)
+    assert not await held(locks)
+
+
+async def test_a_callers_deadline_does_not_keep_the_lock_taken(locks: LockRepository) -> None:
+    with pymongo.timeout(0.3):
+        async with locks.lock("cron"):
+            await asyncio.sleep(0.4)
+    assert not await held(locks)
+
+
+async def test_closing_tells_the_blocks_that_still_run(collection: Any, others: LockRepository) -> None:
+    locks = LockRepository(collection)
+    entered = asyncio.Event()
+
+    async def work() -> None:
+        async with locks.lock("cron"):
+            entered.set()
+            await asyncio.sleep(60)
+
+    task = asyncio.create_task(work())
+    await entered.wait()
+    await locks.aclose()
+    with pytest.raises(LeaseLostError, match="closed"):
+        await task
+    assert not await held(others)
+
+
+async def test_an_exit_elsewhere_takes_the_block_whose_task_is_done(locks: LockRepository) -> None:
+    lock = locks.lock("cron", ttl=0.4)
+    lost = await asyncio.create_task(lock.__aenter__())
+    await locks.force_release("cron")
+    async with lock as lease:
+        leaving = asyncio.create_task(lock.__aexit__(None, None, None))
+        with pytest.raises(LeaseLostError):
+            await leaving
+        assert lease.held
+        assert not lost.held

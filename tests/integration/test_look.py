@@ -118,6 +118,23 @@ async def test_a_foreign_document_is_refused_and_left_as_it_is(
     assert await collection.find_one({"_id": "cron"}) == stored
 
 
+async def test_nothing_but_a_claim_makes_a_lock_of_an_empty_document(
+    locks: LockRepository, collection: Any
+) -> None:
+    await collection.insert_one({"_id": "cron"})
+    with pytest.raises(LockError, match="is not a lock"):
+        await locks.force_release("cron")
+    assert await collection.find_one({"_id": "cron"}) == {"_id": "cron"}
+    assert await locks.obtain("cron") is not None
+
+
+async def test_one_broken_document_costs_no_other_lease(locks: LockRepository, collection: Any) -> None:
+    leases = [await locks.acquire(f"n{number}", ttl=2, keep_alive=True) for number in range(4)]
+    await collection.update_one({"_id": "n1"}, {"$set": {"capacity": 2.5}})
+    await asyncio.sleep(2.5)
+    assert [lease.held for lease in leases] == [True, False, True, True]
+
+
 async def test_a_lease_whose_document_turned_foreign_cannot_be_released(
     locks: LockRepository, collection: Any
 ) -> None:
@@ -167,3 +184,6 @@ async def test_a_forked_child_is_refused(locks: LockRepository) -> None:
         with pytest.raises(LockError, match="fork"):
             await use
     locks._session._pid = os.getpid()
+    assert lease.held
+    lease._pid = os.getpid() + 1
+    assert not lease.held

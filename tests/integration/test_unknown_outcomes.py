@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 import warnings
 from typing import Any
 
 import pymongo
 import pytest
 
-from mongolock_async import LockBackendError, LockRepository
+from mongolock_async import LeaseLostError, LockBackendError, LockRepository
 
 
 async def free(locks: LockRepository, name: str = "cron") -> bool:
@@ -143,3 +144,38 @@ async def test_a_callers_deadline_does_not_govern_the_renewals(locks: LockReposi
         lease = await locks.acquire("cron", ttl=0.6, keep_alive=True)
     await asyncio.sleep(1.2)
     assert lease.held
+
+
+async def test_a_server_that_is_away_makes_nobody_stand_in_line(client: Any) -> None:
+    away = type(client)("mongodb://127.0.0.1:1/", serverSelectionTimeoutMS=100)
+    locks = LockRepository(away.a.locks, command_timeout=0.4)
+    began = time.monotonic()
+    results = await asyncio.gather(*(locks.obtain(f"n{i}") for i in range(5)), return_exceptions=True)
+    assert all(isinstance(result, LockBackendError) for result in results)
+    await locks.aclose()
+    assert time.monotonic() - began < 3
+    closing = away.close()
+    if closing is not None:
+        await closing
+
+
+async def test_an_answer_slower_than_half_the_ttl_is_confirmed_before_it_is_believed(
+    locks: LockRepository, client: Any, commands: Any
+) -> None:
+    await locks.create("cron")
+    slow = {"failCommands": ["findAndModify"], "blockConnection": True, "blockTimeMS": 600}
+    await client.admin.command({"configureFailPoint": "failCommand", "mode": {"times": 1}, "data": slow})
+    commands.clear()
+    lease = await locks.acquire("cron", ttl=1)
+    assert commands.counts == {"findAndModify": 2}
+    assert lease.remaining > 0.6
+
+
+async def test_an_answer_slower_than_the_ttl_is_a_lost_lease(locks: LockRepository, client: Any) -> None:
+    await locks.create("cron")
+    slow = {"failCommands": ["findAndModify"], "blockConnection": True, "blockTimeMS": 150}
+    await client.admin.command({"configureFailPoint": "failCommand", "mode": {"times": 2}, "data": slow})
+    with pytest.raises(LeaseLostError, match="longer than the ttl"):
+        await locks.obtain("cron", ttl=0.2)
+    await locks._session._drain()
+    assert await free(locks)

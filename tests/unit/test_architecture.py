@@ -18,7 +18,7 @@ RANKS = [
     {"_session"},
     {"_holding"},
     {"_lease"},
-    {"_keepalive", "_waiting", "_store", "_clock"},
+    {"_keepalive", "_waiting", "_store", "_request", "_clock"},
     {"_protocol", "_projection"},
     {"_expressions", "_document"},
     {"_settings"},

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mongolock_async._keepalive import BATCH, KeepAlive
+from mongolock_async._keepalive import BATCH, PART, KeepAlive, Renewable
 
 TTL = 0.3  # a period of 0.1 s
 
@@ -18,7 +18,6 @@ class Kept:
     id: str
     name: str = ""
     ttl: float = TTL
-    remaining: float = TTL
     confirmed: list[float] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
 
@@ -39,15 +38,21 @@ class Server:
         self.batches: list[dict[str, str]] = []
         self.gone: set[str] = set()
         self.fails = 0
+        self.hangs: set[str] = set()
+        self.revived: list[Renewable] = []
 
     async def renew(self, batch: Mapping[str, str], within: float) -> set[str]:
         assert within > 0
         self.batches.append(dict(batch))
-        await asyncio.sleep(0)
+        await asyncio.sleep(60 if self.hangs & set(batch) else 0)
         if self.fails:
             self.fails -= 1
             raise OSError("unknown outcome")
         return set(batch.values()) - self.gone
+
+
+def keep(server: Server, now: float = 0.0) -> KeepAlive:
+    return KeepAlive(server.renew, lambda: now, "lost", server.revived.append)
 
 
 async def until(rounds: int, server: Server) -> None:
@@ -58,7 +63,7 @@ async def until(rounds: int, server: Server) -> None:
 
 async def test_a_renewal_counts_from_before_it_was_sent() -> None:
     server, lease = Server(), Kept("a")
-    keeper = KeepAlive(server.renew, lambda: 1000.0, "lost")
+    keeper = keep(server, now=1000.0)
     keeper.add(lease)
     await until(2, server)
     await keeper.aclose()
@@ -68,7 +73,7 @@ async def test_a_renewal_counts_from_before_it_was_sent() -> None:
 async def test_a_lease_that_does_not_stand_any_more_is_ended() -> None:
     server, lost, kept = Server(), Kept("a"), Kept("b")
     server.gone = {"a"}
-    keeper = KeepAlive(server.renew, lambda: 0.0, "lost")
+    keeper = keep(server)
     keeper.add(lost)
     keeper.add(kept)
     await until(1, server)
@@ -79,7 +84,7 @@ async def test_a_lease_that_does_not_stand_any_more_is_ended() -> None:
 async def test_an_error_is_not_a_loss_and_does_not_end_the_loop() -> None:
     server, lease = Server(), Kept("a")
     server.fails = 2
-    keeper = KeepAlive(server.renew, lambda: 0.0, "lost")
+    keeper = keep(server)
     keeper.add(lease)
     await until(3, server)
     await keeper.aclose()
@@ -89,7 +94,7 @@ async def test_an_error_is_not_a_loss_and_does_not_end_the_loop() -> None:
 
 async def test_a_batch_has_at_most_1000_names_and_none_twice() -> None:
     server = Server()
-    keeper = KeepAlive(server.renew, lambda: 0.0, "lost")
+    keeper = keep(server)
     for number in range(BATCH + 1):
         keeper.add(Kept(f"s.{number}"))
     keeper.add(Kept("again", name="s.0"))
@@ -102,7 +107,7 @@ async def test_a_batch_has_at_most_1000_names_and_none_twice() -> None:
 
 async def test_a_discarded_lease_is_never_renewed_again() -> None:
     server, gone, kept = Server(), Kept("a"), Kept("b")
-    keeper = KeepAlive(server.renew, lambda: 0.0, "lost")
+    keeper = keep(server)
     keeper.add(gone)
     keeper.add(kept)
     keeper.discard(gone)
@@ -114,7 +119,7 @@ async def test_a_discarded_lease_is_never_renewed_again() -> None:
 async def test_a_lease_that_was_discarded_during_its_renewal_is_not_ended() -> None:
     server, lease = Server(), Kept("a")
     server.gone = {"a"}
-    keeper = KeepAlive(server.renew, lambda: 0.0, "lost")
+    keeper = keep(server)
 
     async def renew(batch: Mapping[str, str], within: float) -> set[str]:
         keeper.discard(lease)
@@ -125,11 +130,64 @@ async def test_a_lease_that_was_discarded_during_its_renewal_is_not_ended() -> N
     await until(1, server)
     await keeper.aclose()
     assert lease.reasons == []
+    assert server.revived == []
+
+
+async def test_a_lease_that_was_renewed_after_it_was_discarded_is_given_back() -> None:
+    server, lease = Server(), Kept("a")
+    keeper = keep(server)
+
+    async def renew(batch: Mapping[str, str], within: float) -> set[str]:
+        keeper.discard(lease)
+        return await server.renew(batch, within)
+
+    keeper._renew = renew
+    keeper.add(lease)
+    await until(1, server)
+    await asyncio.sleep(0.01)
+    await keeper.aclose()
+    assert server.revived == [lease]
+
+
+async def test_what_blocks_one_lease_blocks_no_other() -> None:
+    server = Server()
+    server.hangs = {"s.7"}
+    leases = [Kept(f"s.{number}", ttl=1.2) for number in range(100)]
+    keeper = keep(server)
+    for lease in leases:
+        keeper.add(lease)
+    await asyncio.sleep(1.1)
+    await keeper.aclose()
+    assert [lease.id for lease in leases if not lease.confirmed] == ["s.7"]
+    assert {len(batch) for batch in server.batches} >= {100, PART, 1}
+
+
+async def test_a_lease_added_while_another_hangs_is_renewed() -> None:
+    server, new = Server(), Kept("new")
+    server.hangs = {"old"}
+    keeper = keep(server)
+    keeper.add(Kept("old", ttl=1.2))
+    await until(1, server)
+    keeper.add(new)
+    await asyncio.sleep(TTL)
+    await keeper.aclose()
+    assert new.confirmed
+
+
+async def test_ever_shorter_leases_do_not_put_the_round_off() -> None:
+    server, first = Server(), Kept("first", ttl=0.6)
+    keeper = keep(server)
+    keeper.add(first)
+    for number in range(6):
+        await asyncio.sleep(0.05)
+        keeper.add(Kept(f"s.{number}", ttl=0.59 - number / 100))
+    await keeper.aclose()
+    assert first.confirmed
 
 
 async def test_a_shorter_lease_shortens_the_period_at_once() -> None:
     server = Server()
-    keeper = KeepAlive(server.renew, lambda: 0.0, "lost")
+    keeper = keep(server)
     keeper.add(Kept("long", ttl=3600))
     await asyncio.sleep(0)
     keeper.add(Kept("short"))
@@ -140,7 +198,7 @@ async def test_a_shorter_lease_shortens_the_period_at_once() -> None:
 
 async def test_the_loop_ends_with_its_last_lease_and_starts_again_with_the_next() -> None:
     server, first, second = Server(), Kept("a"), Kept("b")
-    keeper = KeepAlive(server.renew, lambda: 0.0, "lost")
+    keeper = keep(server)
     keeper.add(first)
     await until(1, server)
     keeper.discard(first)
@@ -154,4 +212,4 @@ async def test_the_loop_ends_with_its_last_lease_and_starts_again_with_the_next(
 
 
 async def test_closing_a_loop_that_never_ran_is_harmless() -> None:
-    await KeepAlive(Server().renew, lambda: 0.0, "lost").aclose()
+    await keep(Server()).aclose()
