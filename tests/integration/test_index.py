@@ -48,13 +48,16 @@ async def test_an_index_with_another_retention_is_left_alone(
     assert "code 85" in caplog.text
 
 
-async def test_an_index_that_failed_for_lack_of_a_connection_is_tried_again(
+async def test_an_index_that_failed_for_lack_of_a_connection_is_tried_again_after_a_while(
     locks: LockRepository, client: Any, collection: Any
 ) -> None:
     fail = {"failCommands": ["createIndexes"], "closeConnection": True}
     await client.admin.command({"configureFailPoint": "failCommand", "mode": {"times": 1}, "data": fail})
     assert await locks.obtain("a") is not None
     assert await locks.obtain("b") is not None
+    assert "expires_at_1" not in await collection.index_information()
+    locks._session._index_due = 0.0  # the while is over
+    assert await locks.obtain("c") is not None
     assert "expires_at_1" in await collection.index_information()
 
 
