@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -119,7 +120,7 @@ def test_the_server_and_the_model_agree_after_every_step(blocking: Any) -> None:
             aware.find_one_and_update({"_id": self.name}, pipeline, upsert=upsert)
             self.exists = self.exists or upsert
 
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]  # of Hypothesis
+    run_state_machine_as_test(
         Comparison,
         settings=settings(
             max_examples=200,
@@ -141,5 +142,5 @@ def entry(item: dict[str, Any]) -> Entry:
     )
 
 
-def ms(moment: Any) -> int:
+def ms(moment: datetime) -> int:
     return round((moment - EPOCH).total_seconds() * 1000)

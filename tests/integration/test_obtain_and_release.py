@@ -74,7 +74,7 @@ async def test_a_late_release_frees_nobody(locks: LockRepository, others: LockRe
 
 async def test_a_late_renewal_revives_nothing(locks: LockRepository, others: LockRepository) -> None:
     late = await obtained(locks, ttl=0.2)
-    late._deadline += 10  # type: ignore[attr-defined]  # it does not know that it is late
+    late._deadline += 10  # it does not know that it is late
     await asyncio.sleep(0.25)
     successor = await obtained(others)
     assert await late.renew() is False
@@ -84,7 +84,7 @@ async def test_a_late_renewal_revives_nothing(locks: LockRepository, others: Loc
 
 async def test_an_expired_lease_is_not_revived_even_if_nobody_took_it(locks: LockRepository) -> None:
     late = await obtained(locks, ttl=0.2)
-    late._deadline += 10  # type: ignore[attr-defined]  # it does not know that it is late
+    late._deadline += 10  # it does not know that it is late
     await asyncio.sleep(0.25)
     assert await late.renew() is False
 

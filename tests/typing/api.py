@@ -67,14 +67,14 @@ async def use(locks: LockRepository) -> None:
     await locks.aclose()
 
 
-def decorated(locks: LockRepository) -> None:
+async def decorated(locks: LockRepository) -> None:
     @locks.lock("cron")
     async def work(number: int, *, text: str) -> bytes:
         return text.encode() * number
 
     plain: Callable[..., Coroutine[Any, Any, bytes]] = work
-    assert_type(work(1, text="a"), Coroutine[Any, Any, bytes])
-    del plain
+    assert_type(await work(1, text="a"), bytes)
+    await plain()
 
 
 def errors(error: LockError) -> None:

@@ -48,7 +48,7 @@ def docker(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         if not seen.answers:
             raise DockerError
 
-    modules = {
+    modules: dict[str, dict[str, object]] = {
         "docker": {
             "from_env": lambda **_: SimpleNamespace(ping=ping),
             "errors": SimpleNamespace(DockerException=DockerError),
