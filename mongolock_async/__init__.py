@@ -7,12 +7,16 @@
 
 from ._document import Holder, LockInfo, Waiter
 from ._errors import LeaseLostError, LockBackendError, LockError, LockTimeoutError, StaleTokenError
+from ._fence import Fenced
 from ._lease import Lease
 from ._lock import Lock
 from ._repository import LockRepository
+from ._stats import Latency, Stats
 
 __all__ = [
+    "Fenced",
     "Holder",
+    "Latency",
     "Lease",
     "LeaseLostError",
     "Lock",
@@ -22,5 +26,6 @@ __all__ = [
     "LockRepository",
     "LockTimeoutError",
     "StaleTokenError",
+    "Stats",
     "Waiter",
 ]

@@ -14,10 +14,10 @@ else:
     now = time.monotonic
 
 
-def margin(ttl: float) -> float:
-    """How much earlier than the server a holder calls its lease expired: 5 % of the ttl.
+def margin(ttl: float, wanted: float | None) -> float:
+    """How much earlier than the server a holder calls its lease expired.
 
-    At least 0.1 s and at most 1 s, but never more than half the ttl. It covers clocks that run at
-    different speeds, and the time between reading ``held`` and acting on it.
+    What is wanted, or else 5 % of the ttl, at least 0.1 s and at most 1 s; never more than half the ttl.
+    It covers clocks that run at different speeds, and the time from reading ``held`` to acting on it.
     """
-    return min(max(0.05 * ttl, 0.1), 1.0, ttl / 2)
+    return min(min(max(0.05 * ttl, 0.1), 1.0) if wanted is None else wanted, ttl / 2)

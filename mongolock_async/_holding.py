@@ -4,17 +4,34 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
-from . import _clock
 from ._lease import Lease
 from ._settings import Owner
 
 RELEASED = "released"
 EXPIRED = "expired unrenewed"
-TAKEN = "expired or forced on the server"
+TAKEN = "taken over"
+FORCED = "forced, or removed on the server"
 CLOSED = "the repository was closed"
 SLOW = "the answer took longer than the ttl"
+
+
+class Transaction(Protocol):
+    """A driver's session."""
+
+    @property
+    def in_transaction(self) -> bool: ...
+
+
+def check_transaction(session: object) -> Transaction:
+    """A driver's session, with a transaction under way."""
+    in_transaction = getattr(session, "in_transaction", None)
+    if not isinstance(in_transaction, bool):
+        raise TypeError(f"session must be a session of the driver, not {type(session).__name__}")
+    if not in_transaction:
+        raise ValueError("session has no transaction under way: verify is the last call inside of one")
+    return cast("Transaction", session)
 
 
 class Keeper(Protocol):
@@ -22,17 +39,27 @@ class Keeper(Protocol):
 
     async def release(self, holding: Holding) -> bool: ...
     async def renew(self, holding: Holding) -> bool: ...
+    async def verify(self, holding: Holding, session: object) -> None: ...
 
 
 class Holding(Lease):
     """A lease, its id, and what becomes of it."""
 
     def __init__(
-        self, lease_id: str, name: str, owner: Owner, fencing_token: int, ttl: float, keeper: Keeper
+        self,
+        lease_id: str,
+        name: str,
+        owner: Owner,
+        fencing_token: int,
+        ttl: float,
+        margin: float,
+        keeper: Keeper,
     ) -> None:
         super().__init__(name, owner, fencing_token, ttl, deadline=0.0)
+        self._margin = margin
         self.id = lease_id
         self.given_back = False
+        self.transaction: Transaction | None = None
         self._keeper = keeper
         self._on_end: list[Callable[[Holding], None]] = []
         self._loop = asyncio.get_running_loop()
@@ -44,14 +71,22 @@ class Holding(Lease):
     async def renew(self) -> bool:
         return await self._keeper.renew(self)
 
+    async def verify(self, session: object) -> None:
+        await self._keeper.verify(self, session)
+
     @property
     def ended(self) -> str | None:
         """Why it is over; None: it is not."""
         return self._ended
 
+    @property
+    def resting(self) -> bool:
+        """Whether a renewal would wait for the end of a transaction of our own."""
+        return self.transaction is not None and self.transaction.in_transaction
+
     def confirm(self, sent: float, remaining: float) -> None:
         """The server, asked at ``sent``, gave it ``remaining`` seconds from some moment after that."""
-        self._deadline = max(self._deadline, sent + remaining - _clock.margin(self.ttl))
+        self._deadline = max(self._deadline, sent + remaining - self._margin)
         if self._timer is None and self._ended is None:
             self._watch()
 

@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextvars import Context
 from typing import Protocol
 
+from ._stats import Recorder
+
 logger = logging.getLogger("mongolock_async")
 
 BATCH = 1000
@@ -33,6 +35,8 @@ class Renewable(Protocol):
     def name(self) -> str: ...
     @property
     def ttl(self) -> float: ...
+    @property
+    def resting(self) -> bool: ...
 
     def confirm(self, sent: float, remaining: float) -> None: ...
     def end(self, reason: str) -> None: ...
@@ -56,6 +60,8 @@ class KeepAlive:
     def __init__(
         self, renew: Renew, clock: Callable[[], float], lost: str, revived: Callable[[Renewable], None]
     ) -> None:
+        self.renewals = 0
+        self.latency = Recorder()
         self._renew = renew
         self._clock = clock
         self._lost = lost
@@ -80,6 +86,11 @@ class KeepAlive:
         """Never renew it again."""
         self._kept.pop(lease.id, None)
         self._parts.pop(lease.id, None)
+
+    async def settle(self, lease: Renewable) -> None:
+        """Wait until no renewal of it is under way."""
+        if task := self._flying.get(lease.id):
+            await asyncio.wait([task])
 
     async def aclose(self) -> None:
         """Stop."""
@@ -131,6 +142,8 @@ class KeepAlive:
         finally:
             for lease in batch.values():
                 del self._flying[lease.id]
+        self.latency.add(self._clock() - sent)
+        self.renewals += len(held)
         for lease in batch.values():
             self._parts.pop(lease.id, None)
             if lease.id not in self._kept:
@@ -145,7 +158,7 @@ class KeepAlive:
         """What is not under way; no name twice in a batch: the count of documents is that of leases."""
         filling: dict[int, list[dict[str, Renewable]]] = defaultdict(list)
         for lease in list(self._kept.values()):
-            if lease.id in self._flying:
+            if lease.id in self._flying or lease.resting:
                 continue
             size = self._parts.get(lease.id, BATCH)
             open_ones = filling[size]

@@ -5,9 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 from . import _clock
+from ._fence import Fenced
 from ._settings import Owner
+
+if TYPE_CHECKING:
+    from ._store import Collection
 
 
 class Lease(ABC):
@@ -67,6 +72,42 @@ class Lease(ABC):
         Raises:
             LockBackendError: MongoDB did not answer. The lease is not ``held`` any more, and
                 expires by itself; ``release`` may be tried again.
+        """
+
+    def fenced(self, collection: Collection, field: str = "_fence") -> Fenced:
+        """A collection for writes that a newer fencing token refuses with ``StaleTokenError``.
+
+        The server decides, by the stamps in the documents. That this lease is over is no reason by itself:
+        until a newer one has written there, its writes take effect.
+
+        Args:
+            collection: an async collection of PyMongo or Motor: what the lock protects.
+            field: where a document keeps the newest token that has written it.
+
+        Raises:
+            TypeError, ValueError: an argument is wrong.
+        """
+        return Fenced(collection, self.name, self.fencing_token, field)
+
+    @abstractmethod
+    async def verify(self, session: object) -> None:
+        """Bind a transaction to this lease: it commits only if the lease is still ours.
+
+        Reads and touches the lock's document in the transaction, so that a take-over and the commit
+        cannot both happen. Until the commit, every other write to that document waits, our own renewal
+        too, which leaves this lease out meanwhile: make it the last call before the commit.
+
+        Args:
+            session: a session of the same client as the locks', with a transaction under way. It needs a
+                replica set.
+
+        Raises:
+            TypeError: it is no session.
+            ValueError: no transaction is under way.
+            LeaseLostError: the lease is over; abort the transaction.
+            pymongo.errors.PyMongoError: the driver's own, where it carries a label: ``with_transaction``
+                needs it to start the transaction again.
+            LockBackendError: any other failure of MongoDB.
         """
 
     @abstractmethod

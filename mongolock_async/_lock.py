@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
 from ._errors import LeaseLostError, LockError
-from ._holding import EXPIRED, RELEASED, TAKEN, Holding
+from ._holding import EXPIRED, FORCED, RELEASED, Holding
 from ._lease import Lease
 from ._request import Request
 from ._session import Session
@@ -78,7 +78,7 @@ class Lock:
         released = await self._let_go(holding)
         lost = block.lost
         if lost is None and (released is False or (released is None and not held)):
-            lost = TAKEN if released is False else EXPIRED
+            lost = FORCED if released is False and held else EXPIRED
         if lost is not None and ours:
             raise LeaseLostError(self.name, holding.owner, holding.fencing_token, lost) from exc
 

@@ -89,6 +89,11 @@ def renew(leases: Sequence[str], *, now: Expression = NOW) -> list[Stage]:
     )
 
 
+def verify() -> list[Stage]:
+    """Change the document for the sake of the change: whoever else writes to it must wait, or fail."""
+    return [{"$set": {"verified": {"$add": [{"$ifNull": ["$verified", 0]}, 1]}}}]
+
+
 def touch(*, now: Expression = NOW) -> list[Stage]:
     """Change nothing but what time has changed: makes the document where there is none."""
     return _transition({}, now)

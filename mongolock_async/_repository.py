@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+import warnings
+from collections.abc import AsyncGenerator
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from . import _settings
-from ._document import LockInfo
+from ._inspection import Inspection
 from ._lease import Lease
 from ._lock import Lock
 from ._request import Request
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from ._store import Collection
 
 
-class LockRepository:
+class LockRepository(Inspection):
     """The locks in one MongoDB collection; one document a lock.
 
     Whatever the collection was set to, claims and renewals are acknowledged by a majority, and
@@ -39,6 +40,11 @@ class LockRepository:
             cleaned up by the TTL index. Nothing else depends on it.
         command_timeout: seconds, or a timedelta, after which a command to MongoDB is given up.
             The default is longer than an election takes.
+        clock_margin: seconds, or a timedelta, by which a holder calls its lease expired before the
+            server does; never more than half the ttl. None: 5 % of the ttl, 0.1 s to 1 s.
+        renewal_collection: the same collection by another client, for renewals alone: where other work
+            may keep every connection of the first client busy for longer than a lease lives. None: the
+            same client.
 
     Raises:
         TypeError: ``collection`` is anything else, or another argument has the wrong type.
@@ -53,15 +59,27 @@ class LockRepository:
         ttl: Seconds = _settings.DEFAULT_TTL,
         retention: Seconds = _settings.DEFAULT_RETENTION,
         command_timeout: Seconds = _settings.DEFAULT_COMMAND_TIMEOUT,
+        clock_margin: Seconds | None = None,
+        renewal_collection: Collection | None = None,
     ) -> None:
         self._owner = _settings.default_owner() if owner is None else check_owner(owner)
         self._ttl = check_seconds("ttl", ttl)
-        self._store = Store(
-            collection,
-            retention=check_seconds("retention", retention),
-            timeout=check_seconds("command_timeout", command_timeout),
-        )
-        self._session = Session(self._store)
+        limits = {
+            "retention": check_seconds("retention", retention),
+            "timeout": check_seconds("command_timeout", command_timeout),
+        }
+        store = Store(collection, **limits)
+        renewals = store if renewal_collection is None else Store(renewal_collection, **limits)
+        if renewals.full_name != store.full_name:
+            raise ValueError(f"renewal_collection must be {store.full_name}, not {renewals.full_name}")
+        margin = None if clock_margin is None else check_seconds("clock_margin", clock_margin)
+        super().__init__(store, Session(store, renewals, margin))
+
+    def __del__(self) -> None:
+        """Warn of a repository that was used and never closed."""
+        session = getattr(self, "_session", None)  # there is none where an argument was refused
+        if session is not None and session.is_open:
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
 
     def __repr__(self) -> str:
         return f"<LockRepository {self._store.full_name}>"
@@ -78,19 +96,6 @@ class LockRepository:
     ) -> None:
         """As ``aclose``."""
         await self.aclose()
-
-    async def create(self, name: str) -> None:
-        """Make the document of a lock and the TTL index. Optional: the first claim does it too.
-
-        Raises:
-            TypeError, ValueError: ``name`` is no name for a lock.
-            LockError: the document under that name is no lock.
-            LockBackendError: MongoDB did not do as asked.
-        """
-        check_name(name)
-        self._session.check_usable()
-        await self._session.index()
-        await self._store.touch(name)
 
     async def obtain(
         self, name: str, owner: Owner | None = None, *, ttl: Seconds | None = None, keep_alive: bool = False
@@ -194,44 +199,6 @@ class LockRepository:
         seconds = check_seconds("period", period)
         request = self._request(name, owner, ttl, keep_alive=True)
         return ticks(self._session, request.shortened(seconds), seconds)
-
-    async def get(self, name: str) -> LockInfo | None:
-        """Look at one lock; None: it has no document.
-
-        Raises:
-            TypeError, ValueError, LockError, LockBackendError: as ``create``.
-        """
-        check_name(name)
-        self._session.check_usable()
-        return await self._store.view(name)
-
-    async def list(self, prefix: str = "") -> AsyncIterator[LockInfo]:
-        """Look at every lock whose name begins so, in the order of names; also at those that are free.
-
-        Raises:
-            TypeError, ValueError: ``prefix`` is neither empty nor a name for a lock.
-            LockBackendError: MongoDB did not do as asked.
-        """
-        if prefix != "":
-            check_name(prefix)
-        self._session.check_usable()
-        async for info in self._store.views(prefix):
-            yield info
-
-    async def force_release(self, name: str) -> bool:
-        """Free a lock, whoever holds it. Its holder learns of it at its next renewal, not before.
-
-        Until then, two may believe in the same lock.
-
-        Returns:
-            True if anybody held it.
-
-        Raises:
-            TypeError, ValueError, LockError, LockBackendError: as ``create``.
-        """
-        check_name(name)
-        self._session.check_usable()
-        return await self._store.release_all(name)
 
     async def aclose(self) -> None:
         """Stop renewing, release what is held, and wait for what is under way. May be called twice.

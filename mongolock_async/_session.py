@@ -8,16 +8,15 @@ import logging
 import math
 import os
 import secrets
-from collections.abc import Coroutine
-from contextvars import Context
-from typing import Any, TypeVar
 
 from . import _clock
+from ._background import Background
 from ._document import Grant, Holder, Reply
 from ._errors import LeaseLostError, LockBackendError, LockError, LockTimeoutError
-from ._holding import CLOSED, RELEASED, SLOW, TAKEN, Holding
+from ._holding import CLOSED, EXPIRED, FORCED, RELEASED, SLOW, TAKEN, Holding, check_transaction
 from ._keepalive import KeepAlive, Renewable
 from ._request import Request
+from ._stats import Recorder, Stats
 from ._store import Store
 from ._waiting import Backoff
 
@@ -26,32 +25,35 @@ logger = logging.getLogger("mongolock_async")
 # Seconds until an index that could not be made for want of a server is tried again.
 INDEX_AGAIN = 10.0
 
-T = TypeVar("T")
-
 
 class Session:
     """The leases of one process and one repository; its id is the prefix of all their ids."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, renewals: Store, clock_margin: float | None) -> None:
         self.id = secrets.token_hex(8)
         self._store = store
-        self._keep_alive = KeepAlive(store.renew_many, _clock.now, TAKEN, self._forget_soon)
+        self._keep_alive = KeepAlive(renewals.renew_many, _clock.now, FORCED, self._forget_soon)
+        self._margin = clock_margin
+        self._obtained = Recorder()
+        self._waiting = 0
+        self._losses = 0
         self._numbers = itertools.count(1)
         self._holdings: dict[str, Holding] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._background = Background()
         self._indexing: asyncio.Task[None] | None = None
         self._index_due = -math.inf
         self._closed = False
+        self._used = False
         self._pid = os.getpid()
 
     async def claim(self, request: Request) -> tuple[Holding | None, Reply]:
         """Ask once. A caller that is cancelled meanwhile gets nothing, and leaves nothing behind."""
         self.check_usable()
-        task = self._spawn(self._claim(request))
+        task = self._background.spawn(self._claim(request))
         try:
             await asyncio.wait([task])
         except asyncio.CancelledError:
-            self._spawn(self._undo(task), context=Context())
+            self._background.spawn(self._undo(task), detached=True)
             raise
         return task.result()
 
@@ -59,6 +61,7 @@ class Session:
         """Ask until the lock is free."""
         backoff = Backoff()
         holder: Holder | None = None
+        self._waiting += 1
         try:
             async with asyncio.timeout(timeout) as scope:
                 while True:
@@ -72,6 +75,8 @@ class Session:
                 raise
             owner, age = (holder.owner, holder.age) if holder else (None, None)
             raise LockTimeoutError(request.name, timeout, owner, age) from error
+        finally:
+            self._waiting -= 1
 
     async def release(self, holding: Holding) -> bool:
         """Whether it was still ours. It is not held from here on, whatever the server answers."""
@@ -80,7 +85,7 @@ class Session:
         self.check_usable(closing=True)
         held = holding.held
         holding.end(RELEASED)
-        was_held = await self._finish(self._release(holding))
+        was_held = await self._background.finish(self._release(holding))
         return held if was_held is None else was_held
 
     async def renew(self, holding: Holding) -> bool:
@@ -92,15 +97,43 @@ class Session:
         reply = await self._store.renew(holding.name, holding.id)
         grant = reply.grant if reply is not None else None
         if grant is None:
-            holding.end(TAKEN)
+            holding.end(TAKEN if reply is not None and reply.holders else FORCED)
             return False
         holding.confirm(sent, grant.remaining)
         return holding.held
 
+    async def verify(self, holding: Holding, session: object) -> None:
+        """Bind a transaction to the lease; the loop leaves the lease alone until it is over."""
+        self.check_usable()
+        holding.transaction = check_transaction(session)
+        await self._keep_alive.settle(holding)
+        if holding.ended is None and not await self._store.verify(holding.name, holding.id, session):
+            holding.end(FORCED)
+        if not holding.held:
+            reason = holding.ended or EXPIRED
+            raise LeaseLostError(holding.name, holding.owner, holding.fencing_token, reason)
+
+    def stats(self) -> Stats:
+        """What it does, and has done."""
+        return Stats(
+            held=len(self._holdings),
+            waiting=self._waiting,
+            renewals=self._keep_alive.renewals,
+            losses=self._losses,
+            obtain=self._obtained.latency(),
+            renewal=self._keep_alive.latency.latency(),
+            hand_off=None,
+        )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was used in this process, and not closed since."""
+        return self._used and not self._closed and os.getpid() == self._pid
+
     async def index(self) -> None:
         """Make the TTL index, once; where that fails for now, again after a while."""
         if _clock.now() >= self._index_due:
-            self._indexing = self._indexing or self._spawn(self._index(), context=Context())
+            self._indexing = self._indexing or self._background.spawn(self._index(), detached=True)
             await asyncio.wait([self._indexing])
 
     def check_usable(self, *, closing: bool = False) -> None:
@@ -114,12 +147,12 @@ class Session:
         """Stop the loop, give back what is held, and wait for what is under way."""
         self.check_usable(closing=True)
         self._closed = True
-        await self._drain()
+        await self._background.drain()
         await self._keep_alive.aclose()
         for holding in list(self._holdings.values()):
             holding.end(CLOSED)
             self._forget_soon(holding)
-        await self._drain()
+        await self._background.drain()
 
     async def _index(self) -> None:
         made = await self._store.make_index()
@@ -127,6 +160,7 @@ class Session:
         self._indexing = None
 
     async def _claim(self, request: Request) -> tuple[Holding | None, Reply]:
+        self._used = True
         await self.index()
         lease_id = f"{self.id}.{next(self._numbers)}"
         pipeline, projection = request.command(lease_id)
@@ -138,7 +172,7 @@ class Session:
                 sent, grant = await self._confirm(request.name, lease_id)
         except LockBackendError:
             # It may have been granted all the same.
-            self._spawn(self._forget(request.name, lease_id), context=Context())
+            self._background.spawn(self._forget(request.name, lease_id), detached=True)
             raise
         if grant is None:
             if reply.capacity != request.capacity:
@@ -157,7 +191,11 @@ class Session:
         return sent, renewed.grant if renewed is not None else None
 
     def _hold(self, request: Request, lease_id: str, grant: Grant, sent: float) -> Holding:
-        holding = Holding(lease_id, request.name, request.owner, grant.fencing_token, request.ttl, self)
+        self._obtained.add(_clock.now() - sent)
+        margin = _clock.margin(request.ttl, self._margin)
+        holding = Holding(
+            lease_id, request.name, request.owner, grant.fencing_token, request.ttl, margin, self
+        )
         self._holdings[lease_id] = holding
         holding.on_end(self._let_go)
         holding.confirm(sent, grant.remaining)
@@ -169,6 +207,7 @@ class Session:
         self._keep_alive.discard(holding)
         self._holdings.pop(holding.id, None)
         if holding.ended not in {RELEASED, CLOSED}:
+            self._losses += 1
             logger.warning("lease of %r is lost: %s", holding.name, holding.ended)
 
     async def _release(self, holding: Holding) -> bool | None:
@@ -183,31 +222,10 @@ class Session:
             await self._forget(holding.name, holding.id)
 
     def _forget_soon(self, lease: Renewable) -> None:
-        self._spawn(self._forget(lease.name, lease.id), context=Context())
+        self._background.spawn(self._forget(lease.name, lease.id), detached=True)
 
     async def _forget(self, name: str, lease_id: str) -> None:
         try:
             await self._store.release(name, lease_id)
         except LockError as error:
             logger.warning("a lease of %r was not given back; it expires by itself: %s", name, error)
-
-    async def _finish(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do it to its end, also if the caller is cancelled, or its pymongo.timeout() is over."""
-        task = self._spawn(work, context=Context())
-        await asyncio.wait([task])
-        return task.result()
-
-    def _spawn(self, work: Coroutine[Any, Any, T], context: Context | None = None) -> asyncio.Task[T]:
-        task = asyncio.get_running_loop().create_task(work, context=context)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # its caller may be gone; nobody else would ask
-
-    async def _drain(self) -> None:
-        while self._tasks:
-            await asyncio.wait(list(self._tasks))

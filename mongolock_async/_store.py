@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,13 +13,20 @@ from bson.codec_options import CodecOptions
 from bson.errors import BSONError
 from pymongo import ReadPreference, ReturnDocument, WriteConcern
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
+from pymongo.errors import (
+    AutoReconnect,
+    ConnectionFailure,
+    NetworkTimeout,
+    OperationFailure,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+)
 from pymongo.read_concern import ReadConcern
 
 from . import _projection, _protocol
 from ._document import LockInfo, Reply
 from ._errors import LockBackendError, LockError
-from ._expressions import NOW, Stage, is_live, is_lock, live, some
+from ._expressions import NOW, Stage, is_lease, is_live, is_lock, live, some
 
 if TYPE_CHECKING:
     from motor.motor_asyncio import AsyncIOMotorCollection
@@ -29,6 +37,8 @@ logger = logging.getLogger("mongolock_async")
 
 # The first claim waits for the index, but not for a server that cannot make it now.
 INDEX_SECONDS = 5.0
+# By this label of an error, with_transaction knows that it may start again.
+TRANSIENT = "TransientTransactionError"
 
 
 def check_collection(collection: object) -> Any:  # noqa: ANN401 - two drivers, one interface, no common base
@@ -103,6 +113,20 @@ class Store:
         """Make the document if there is none."""
         await self._change("create", name, _protocol.touch(), _projection.reply(""), upsert=True)
 
+    async def verify(self, name: str, lease: str, session: object) -> bool:
+        """In a transaction: whether the lease is live; from here to the commit it stays ours."""
+        ours = {"$expr": {"$and": [is_lock(), some("$holders", {"$and": [is_lease(lease), is_live(NOW)]})]}}
+        try:
+            with self._command("verify", name):
+                found = await self._majority.find_one_and_update(
+                    {"_id": name, **ours}, _protocol.verify(), projection={"_id": 1}, session=session
+                )
+        except LockBackendError as error:
+            if isinstance(error.__cause__, PyMongoError) and error.__cause__.has_error_label(TRANSIENT):
+                raise error.__cause__ from None
+            raise
+        return found is not None
+
     async def release(self, name: str, lease: str) -> bool | None:
         """Whether the lease was live until now; None: it was there, but may have expired before."""
         with self._command("release", name):
@@ -165,13 +189,21 @@ class Store:
         self, action: str, name: str, pipeline: Sequence[Stage], projection: Stage, *, upsert: bool = False
     ) -> Mapping[str, Any] | None:
         with self._command(action, name):
-            answer = await self._majority.find_one_and_update(
+            write = functools.partial(
+                self._majority.find_one_and_update,
                 {"_id": name},
                 pipeline,
                 projection=projection,
                 upsert=upsert,
                 return_document=ReturnDocument.AFTER,
             )
+            try:
+                answer = await write()
+            except AutoReconnect as error:
+                # Done or not, the same lease id makes the second time harmless. The deadline is for both.
+                if isinstance(error, (NetworkTimeout, ServerSelectionTimeoutError)):
+                    raise
+                answer = await write()
             if answer is not None and "reply" not in answer:
                 answer = await self._majority.find_one({"_id": name}, projection)
             reply: Mapping[str, Any] | None = None if answer is None else answer["reply"]

@@ -77,7 +77,7 @@ async def test_a_claim_that_fails_after_it_was_written_is_given_back(
     await client.admin.command({"configureFailPoint": "failCommand", "mode": {"times": 1}, "data": fail})
     with pytest.raises(LockBackendError):
         await locks.obtain("cron")
-    await locks._session._drain()
+    await locks._session._background.drain()
     assert await free(locks)
     assert (await collection.find_one({"_id": "cron"}))["token"] > 0
 
@@ -92,7 +92,7 @@ async def test_a_cancelled_claim_leaves_nothing_behind(locks: LockRepository) ->
         lease = None if claim.cancelled() else claim.result()
         if lease is not None:
             await lease.release()
-        await locks._session._drain()
+        await locks._session._background.drain()
         assert await free(locks)
 
 
@@ -114,7 +114,7 @@ async def test_cancellations_at_random_moments_leave_nothing_behind(
                 task.cancel()
             await asyncio.wait(tasks)
         await locks.aclose()
-    assert not locks._session._tasks
+    assert not locks._session._background
     assert all([not info.held and not info.queue async for info in others.list()])
 
 
@@ -125,7 +125,7 @@ async def test_a_cancelled_release_goes_on(locks: LockRepository) -> None:
     release.cancel()
     await asyncio.wait([release])
     assert not lease.held
-    await locks._session._drain()
+    await locks._session._background.drain()
     assert await free(locks)
 
 
@@ -177,5 +177,5 @@ async def test_an_answer_slower_than_the_ttl_is_a_lost_lease(locks: LockReposito
     await client.admin.command({"configureFailPoint": "failCommand", "mode": {"times": 2}, "data": slow})
     with pytest.raises(LeaseLostError, match="longer than the ttl"):
         await locks.obtain("cron", ttl=0.2)
-    await locks._session._drain()
+    await locks._session._background.drain()
     assert await free(locks)

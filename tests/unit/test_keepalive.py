@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mongolock_async._keepalive import BATCH, PART, KeepAlive, Renewable
+from mongolock_async._keepalive import BATCH, PART, KeepAlive
 
 TTL = 0.3  # a period of 0.1 s
 
@@ -18,6 +18,7 @@ class Kept:
     id: str
     name: str = ""
     ttl: float = TTL
+    resting: bool = False
     confirmed: list[float] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
 
@@ -39,7 +40,7 @@ class Server:
         self.gone: set[str] = set()
         self.fails = 0
         self.hangs: set[str] = set()
-        self.revived: list[Renewable] = []
+        self.revived: list[object] = []
 
     async def renew(self, batch: Mapping[str, str], within: float) -> set[str]:
         assert within > 0
@@ -172,6 +173,29 @@ async def test_a_lease_added_while_another_hangs_is_renewed() -> None:
     await asyncio.sleep(TTL)
     await keeper.aclose()
     assert new.confirmed
+
+
+async def test_a_resting_lease_is_left_out_until_it_rests_no_more() -> None:
+    server, resting, other = Server(), Kept("a", resting=True), Kept("b")
+    keeper = keep(server)
+    keeper.add(resting)
+    keeper.add(other)
+    await until(2, server)
+    resting.resting = False
+    await until(3, server)
+    await keeper.aclose()
+    assert [set(batch) for batch in server.batches[:3]] == [{"b"}, {"b"}, {"a", "b"}]
+
+
+async def test_settling_waits_for_the_renewal_under_way() -> None:
+    server, lease = Server(), Kept("a")
+    keeper = keep(server)
+    await keeper.settle(lease)
+    keeper.add(lease)
+    await until(1, server)
+    await keeper.settle(lease)
+    await keeper.aclose()
+    assert lease.confirmed
 
 
 async def test_ever_shorter_leases_do_not_put_the_round_off() -> None:
