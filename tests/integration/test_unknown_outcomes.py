@@ -69,6 +69,23 @@ async def test_a_repeated_release_of_another_lease_says_false(
     assert await successor.release() is True
 
 
+async def test_a_claim_whose_connection_broke_is_asked_again_with_the_same_id(
+    locks: LockRepository, client: Any, commands: Any, uri: str
+) -> None:
+    await locks.create("cron")
+    # On a replica set the driver repeats it once by itself; it takes a second break to reach us.
+    breaks = 1 if "replicaSet" not in uri else 2
+    fail = {"failCommands": ["findAndModify"], "closeConnection": True}
+    await client.admin.command({"configureFailPoint": "failCommand", "mode": {"times": breaks}, "data": fail})
+    commands.clear()
+    lease = await locks.acquire("cron")
+    assert commands.counts == {"findAndModify": breaks + 1}
+    assert len({str(event.command["update"]) for event in commands.sent}) == 1
+    info = await locks.get("cron")
+    assert info is not None
+    assert [holder.fencing_token for holder in info.holders] == [lease.fencing_token]
+
+
 async def test_a_claim_that_fails_after_it_was_written_is_given_back(
     locks: LockRepository, client: Any, collection: Any
 ) -> None:

@@ -10,7 +10,9 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import AsyncMongoClient
 
 from mongolock_async import (
+    Fenced,
     Holder,
+    Latency,
     Lease,
     LeaseLostError,
     Lock,
@@ -20,6 +22,7 @@ from mongolock_async import (
     LockRepository,
     LockTimeoutError,
     StaleTokenError,
+    Stats,
     Waiter,
 )
 from mongolock_async.testing import Mongod, ReplicaSet
@@ -29,7 +32,14 @@ async def repositories() -> None:
     pymongo: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient()
     motor: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient()
     LockRepository(pymongo.app.locks)
-    LockRepository(motor.app.locks, owner=7, ttl=timedelta(seconds=10), retention=60, command_timeout=5.0)
+    LockRepository(
+        motor.app.locks,
+        owner=7,
+        ttl=timedelta(seconds=10),
+        retention=60,
+        command_timeout=5.0,
+        clock_margin=0.5,
+    )
     async with LockRepository(pymongo.app.locks, owner="me") as locks:
         assert_type(locks, LockRepository)
 
@@ -64,6 +74,9 @@ async def use(locks: LockRepository) -> None:
         assert_type(each.queue, tuple[Waiter, ...])
         assert_type(each.held, bool)
     assert_type(await locks.force_release("cron"), bool)
+    stats = locks.stats()
+    assert_type(stats, Stats)
+    assert_type(stats.obtain, Latency | None)
     await locks.aclose()
 
 
@@ -75,6 +88,19 @@ async def decorated(locks: LockRepository) -> None:
     plain: Callable[..., Coroutine[Any, Any, bytes]] = work
     assert_type(await work(1, text="a"), bytes)
     await plain()
+
+
+async def protect(lease: Lease, client: AsyncMongoClient[dict[str, Any]]) -> None:
+    fenced = lease.fenced(client.app.accounts, field="_fence")
+    assert_type(fenced, Fenced)
+    await fenced.update_one({"_id": 1}, {"$inc": {"n": 1}}, upsert=True)
+    await fenced.update_many({}, [{"$set": {"n": 1}}])
+    await fenced.replace_one({"_id": 1}, {"n": 1})
+    await fenced.find_one_and_update({"_id": 1}, {"$set": {"n": 1}}, return_document=True)
+    await fenced.delete_one({"_id": 1})
+    await fenced.insert_one({"_id": 1})
+    async with client.start_session() as session, await session.start_transaction():
+        await lease.verify(session)
 
 
 def errors(error: LockError) -> None:
