@@ -11,7 +11,7 @@ import sys
 from . import _server, _terminal
 from ._counter import count
 
-GRACE = 0.4
+GRACE = 0.3
 
 
 def main() -> int:

@@ -21,7 +21,7 @@ DATABASE = "mongolock_demo"
 REFUSED = {13, 18}
 SILENCE = 3.0
 PAUSE = 1.0
-GOODBYE = 0.2
+GOODBYE = 0.1
 LINES_OF_A_HOLDER = 4
 
 

@@ -71,7 +71,8 @@ async def test_one_lock_serves_many_tasks_one_at_a_time(locks: LockRepository) -
 
 
 async def test_a_lock_is_not_reentrant(locks: LockRepository) -> None:
-    lock = locks.lock("cron", timeout=0.1)
+    await locks.create("cron")
+    lock = locks.lock("cron", timeout=0.5)
     async with lock:
         with pytest.raises(LockTimeoutError):
             async with lock:
