@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymongo import ReadPreference
 from pymongo.errors import DuplicateKeyError
+from pymongo.read_concern import ReadConcern
 
 from ._errors import StaleTokenError
 from ._store import check_collection
@@ -30,7 +31,13 @@ class Fenced:
     """
 
     def __init__(self, collection: Collection, name: str, fencing_token: int, field: str) -> None:
-        self._collection = check_collection(collection).with_options(read_preference=ReadPreference.PRIMARY)
+        self._collection = check_collection(collection)
+        if not self._collection.write_concern.acknowledged:
+            raise ValueError("a fence needs acknowledged writes, and the collection has w=0")
+        # A majority read would not see yet the newer stamp that has just refused us.
+        self._looking = self._collection.with_options(
+            read_preference=ReadPreference.PRIMARY, read_concern=ReadConcern("local")
+        )
         self._name = name
         self._token = fencing_token
         self._field = _check_field(field)
@@ -60,10 +67,12 @@ class Fenced:
     async def find_one_and_update(
         self, filter: Filter, update: Update, *, upsert: bool = False, **options: Any
     ) -> Any:
-        """As the driver's. With ``upsert``, filter by ``_id`` or another unique key.
+        """As the driver's; with ``sort``, the first of the documents that no newer token has written.
+
+        With ``upsert``, filter by ``_id`` or another unique key.
 
         Raises:
-            StaleTokenError: a newer token has written the document.
+            StaleTokenError: a newer token has written the document, or all of them.
         """
         stamped = self._stamped(update)
         return await self._write("find_one_and_update", filter, stamped, upsert=upsert, **options)
@@ -74,6 +83,8 @@ class Fenced:
         Raises:
             StaleTokenError: a newer token has written some of the documents; those are as they were.
         """
+        if "upsert" in options:
+            raise TypeError("update_many has no upsert under a fence: it could not tell whom to refuse")
         result = await self._collection.update_many(self._guarded(filter), self._stamped(update), **options)
         await self._refuse_stale(filter, options)
         return result
@@ -98,14 +109,14 @@ class Fenced:
         try:
             return await self._collection.insert_one({**document, self._field: self._token}, **options)
         except DuplicateKeyError:
-            if "_id" in document:
+            if "_id" in document and not _aborted(options):
                 await self._refuse_stale({"_id": document["_id"]}, options)
             raise
 
     async def _write(self, method: str, filter: Filter, change: Any, *, upsert: bool, **options: Any) -> Any:
         write = getattr(self._collection, method)
         result = await write(self._guarded(filter), change, **options)
-        if result is not None and getattr(result, "matched_count", True):
+        if _matched(result):
             return result
         # An upsert comes second: guarded, it would insert beside the document that refuses it.
         await self._refuse_stale(filter, options)
@@ -114,22 +125,43 @@ class Fenced:
         try:
             return await write(self._guarded(filter), change, upsert=True, **options)
         except DuplicateKeyError:
+            if _aborted(options):
+                raise
+            # Somebody was faster. An older token, or our own, does not stand in our way.
             await self._refuse_stale(filter, options)
+            result = await write(self._guarded(filter), change, **options)
+            if _matched(result):
+                return result
             raise
 
     async def _refuse_stale(self, filter: Filter, options: Mapping[str, Any]) -> None:
         newer = {"$and": [filter, {self._field: {"$gt": self._token}}]}
         same = {key: options[key] for key in ("session", "collation", "let") if key in options}
-        if await self._collection.find_one(newer, {"_id": 1}, **same) is not None:
+        if await self._looking.find_one(newer, {"_id": 1}, **same) is not None:
             raise StaleTokenError(self._name, self._token)
 
     def _guarded(self, filter: Filter) -> Filter:
+        if not isinstance(filter, Mapping):
+            raise TypeError(f"filter must be a mapping, not {type(filter).__name__}")
         return {"$and": [filter, {self._field: {"$not": {"$gt": self._token}}}]}
 
     def _stamped(self, update: Update) -> Update:
+        if not update:
+            return update  # the driver refuses it, in its own words
         if isinstance(update, Mapping):
             return {**update, "$set": {**update.get("$set", {}), self._field: self._token}}
         return [*update, {"$set": {self._field: {"$literal": self._token}}}]
+
+
+def _matched(result: Any) -> bool:
+    """Of a guarded write: whether there was a document that it could write."""
+    return result is not None and bool(getattr(result, "matched_count", True))
+
+
+def _aborted(options: Mapping[str, Any]) -> bool:
+    """Whether an error has ended a transaction, in which nothing more can be asked."""
+    session = options.get("session")
+    return session is not None and bool(session.in_transaction)
 
 
 def _check_field(field: object) -> str:

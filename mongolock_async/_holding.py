@@ -80,9 +80,14 @@ class Holding(Lease):
         return self._ended
 
     @property
-    def resting(self) -> bool:
-        """Whether a renewal would wait for the end of a transaction of our own."""
+    def alone(self) -> bool:
+        """Whether a renewal might wait for the end of a transaction of our own."""
         return self.transaction is not None and self.transaction.in_transaction
+
+    @property
+    def resting(self) -> bool:
+        """Whether it is left to its transaction for now: there is time enough."""
+        return self.alone and self.remaining > self.ttl / 2
 
     def confirm(self, sent: float, remaining: float) -> None:
         """The server, asked at ``sent``, gave it ``remaining`` seconds from some moment after that."""
@@ -103,8 +108,11 @@ class Holding(Lease):
             callback(self)
 
     def on_end(self, callback: Callable[[Holding], None]) -> None:
-        """Call back once it ends, in the event loop."""
-        self._on_end.append(callback)
+        """Call back once it ends, in the event loop; at once, if it has."""
+        if self._ended is None:
+            self._on_end.append(callback)
+        else:
+            callback(self)
 
     def _watch(self) -> None:
         left = self.remaining

@@ -37,6 +37,8 @@ class Renewable(Protocol):
     def ttl(self) -> float: ...
     @property
     def resting(self) -> bool: ...
+    @property
+    def alone(self) -> bool: ...
 
     def confirm(self, sent: float, remaining: float) -> None: ...
     def end(self, reason: str) -> None: ...
@@ -68,16 +70,17 @@ class KeepAlive:
         self._revived = revived
         self._kept: dict[str, Renewable] = {}
         self._parts: dict[str, int] = {}
+        self._due: dict[str, float] = {}
         self._flying: dict[str, asyncio.Task[None]] = {}
-        self._slots = asyncio.Semaphore(IN_FLIGHT)
-        self._due = math.inf
+        self._slots: dict[int, asyncio.Semaphore] = {}
         self._sooner = asyncio.Event()
+        self._next = math.inf
         self._task: asyncio.Task[None] | None = None
 
     def add(self, lease: Renewable) -> None:
         """Keep it alive from now on."""
         self._kept[lease.id] = lease
-        self._hurry(lease.ttl / PERIODS_PER_TTL)
+        self._put_off(lease, PERIODS_PER_TTL)
         if self._task is None or self._task.done():
             # An empty context: a deadline that the caller has set must not govern the loop.
             self._task = asyncio.get_running_loop().create_task(self._run(), context=Context())
@@ -86,6 +89,7 @@ class KeepAlive:
         """Never renew it again."""
         self._kept.pop(lease.id, None)
         self._parts.pop(lease.id, None)
+        self._due.pop(lease.id, None)
 
     async def settle(self, lease: Renewable) -> None:
         """Wait until no renewal of it is under way."""
@@ -95,6 +99,7 @@ class KeepAlive:
     async def aclose(self) -> None:
         """Stop."""
         self._kept.clear()
+        self._due.clear()
         tasks = {*self._flying.values(), *([self._task] if self._task else [])}
         for task in tasks:
             task.cancel()
@@ -104,40 +109,38 @@ class KeepAlive:
     async def _run(self) -> None:
         while self._kept:
             self._sooner.clear()
-            pause = self._due - asyncio.get_running_loop().time()
+            self._next = min(self._due.values())
+            pause = self._next - asyncio.get_running_loop().time()
             if pause > 0:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._sooner.wait()
                 continue
-            shortest = min(lease.ttl for lease in self._kept.values())
-            self._due = math.inf
-            self._hurry(shortest / PERIODS_PER_TTL)
-            for batch in self._batches():
-                task = asyncio.create_task(self._round(batch, shortest))
+            for (_, group), batch in self._batches():
+                task = asyncio.create_task(self._round(batch, group))
                 self._flying.update(dict.fromkeys((lease.id for lease in batch.values()), task))
-        self._due = math.inf
 
-    def _hurry(self, pause: float) -> None:
-        """Have the next round no later than this."""
-        due = asyncio.get_running_loop().time() + pause
-        if due < self._due:
-            self._due = due
+    def _put_off(self, lease: Renewable, times_per_ttl: int) -> None:
+        """Have its next renewal that part of its ttl from now."""
+        due = asyncio.get_running_loop().time() + lease.ttl / times_per_ttl
+        self._due[lease.id] = due
+        if due < self._next:
             self._sooner.set()
 
-    async def _round(self, batch: dict[str, Renewable], shortest: float) -> None:
+    async def _round(self, batch: dict[str, Renewable], group: int) -> None:
         """Renew a batch, once."""
         try:
-            async with self._slots:
-                limit = shortest / LIMITS_PER_TTL
+            async with self._slots.setdefault(group, asyncio.Semaphore(IN_FLIGHT)):
+                limit = min(lease.ttl for lease in batch.values()) / LIMITS_PER_TTL
                 sent = self._clock()
                 async with asyncio.timeout(limit):
                     held = await self._renew({name: lease.id for name, lease in batch.items()}, limit)
         except Exception as error:  # noqa: BLE001 - whatever it was, the leases need another try
             logger.warning("renewal of %d leases: %s; trying again", len(batch), type(error).__name__)
-            part = PART if len(batch) > PART else 1
-            self._parts |= {lease.id: part for lease in batch.values() if lease.id in self._kept}
-            self._hurry(shortest / RETRIES_PER_TTL)
+            for lease in batch.values():
+                if lease.id in self._kept:
+                    self._parts[lease.id] = PART if len(batch) > PART else 1
+                    self._put_off(lease, RETRIES_PER_TTL)
             return
         finally:
             for lease in batch.values():
@@ -154,20 +157,32 @@ class KeepAlive:
             else:
                 lease.end(self._lost)
 
-    def _batches(self) -> Iterator[dict[str, Renewable]]:
-        """What is not under way; no name twice in a batch: the count of documents is that of leases."""
-        filling: dict[int, list[dict[str, Renewable]]] = defaultdict(list)
+    def _batches(self) -> Iterator[tuple[tuple[int, int], dict[str, Renewable]]]:
+        """What is due, or will be within half its period: so those that are due apart come together.
+
+        No name stands twice in a batch: the count of documents is the count of leases. Leases of very
+        different ttl keep to batches of their own, since a batch has the time of its shortest.
+        """
+        now = asyncio.get_running_loop().time()
+        filling: dict[tuple[int, int], list[dict[str, Renewable]]] = defaultdict(list)
         for lease in list(self._kept.values()):
-            if lease.id in self._flying or lease.resting:
+            if lease.id in self._flying:
+                self._put_off(lease, PERIODS_PER_TTL)
                 continue
-            size = self._parts.get(lease.id, BATCH)
-            open_ones = filling[size]
-            batch = next((batch for batch in open_ones if lease.name not in batch), None)
+            if self._due[lease.id] > now + lease.ttl / PERIODS_PER_TTL / 2:
+                continue
+            self._put_off(lease, PERIODS_PER_TTL)
+            if lease.resting:
+                continue
+            size = 1 if lease.alone else self._parts.get(lease.id, BATCH)
+            key = size, math.frexp(lease.ttl)[1]
+            batch = next((batch for batch in filling[key] if lease.name not in batch), None)
             if batch is None:
-                open_ones.append(batch := {})
+                filling[key].append(batch := {})
             batch[lease.name] = lease
             if len(batch) == size:
-                open_ones.remove(batch)
-                yield batch
-        for open_ones in filling.values():
-            yield from open_ones
+                filling[key].remove(batch)
+                yield key, batch
+        for key, batches in filling.items():
+            for batch in batches:
+                yield key, batch

@@ -51,7 +51,7 @@ def reply_tick(lease: str, *, period_ms: int, now: Expression = NOW) -> Stage:
 def was_held(lease: str | None = None, *, now: Expression = NOW) -> Stage:
     """Of the document *before* a release: whether this lease, or any, was live."""
     live_one = is_live(now) if lease is None else {"$and": [is_lease(lease), is_live(now)]}
-    return {"_id": 0, "held": some("$holders", live_one)}
+    return {"_id": 0, "held": some({"$ifNull": ["$holders", []]}, live_one)}
 
 
 def view(*, now: Expression = NOW) -> Stage:

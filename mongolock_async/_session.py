@@ -8,6 +8,7 @@ import logging
 import math
 import os
 import secrets
+from contextvars import Context
 
 from . import _clock
 from ._background import Background
@@ -43,6 +44,7 @@ class Session:
         self._indexing: asyncio.Task[None] | None = None
         self._index_due = -math.inf
         self._closed = False
+        self._closing: asyncio.Task[None] | None = None
         self._used = False
         self._pid = os.getpid()
 
@@ -100,6 +102,8 @@ class Session:
             holding.end(TAKEN if reply is not None and reply.holders else FORCED)
             return False
         holding.confirm(sent, grant.remaining)
+        if holding.ended is not None:  # the answer came too late, and the server holds it for nobody
+            self._forget_soon(holding)
         return holding.held
 
     async def verify(self, holding: Holding, session: object) -> None:
@@ -107,8 +111,8 @@ class Session:
         self.check_usable()
         holding.transaction = check_transaction(session)
         await self._keep_alive.settle(holding)
-        if holding.ended is None and not await self._store.verify(holding.name, holding.id, session):
-            holding.end(FORCED)
+        if holding.held and not await self._store.verify(holding.name, holding.id, session):
+            holding.end(FORCED if holding.held else EXPIRED)
         if not holding.held:
             reason = holding.ended or EXPIRED
             raise LeaseLostError(holding.name, holding.owner, holding.fencing_token, reason)
@@ -147,6 +151,11 @@ class Session:
         """Stop the loop, give back what is held, and wait for what is under way."""
         self.check_usable(closing=True)
         self._closed = True
+        # A caller that is cancelled does not stop it half-way.
+        self._closing = self._closing or asyncio.create_task(self._close(), context=Context())
+        await asyncio.wait([self._closing])
+
+    async def _close(self) -> None:
         await self._background.drain()
         await self._keep_alive.aclose()
         for holding in list(self._holdings.values()):

@@ -26,7 +26,7 @@ from pymongo.read_concern import ReadConcern
 from . import _projection, _protocol
 from ._document import LockInfo, Reply
 from ._errors import LockBackendError, LockError
-from ._expressions import NOW, Stage, is_lease, is_live, is_lock, live, some
+from ._expressions import NOW, Stage, is_live, is_lock, live, some
 
 if TYPE_CHECKING:
     from motor.motor_asyncio import AsyncIOMotorCollection
@@ -114,18 +114,31 @@ class Store:
         await self._change("create", name, _protocol.touch(), _projection.reply(""), upsert=True)
 
     async def verify(self, name: str, lease: str, session: object) -> bool:
-        """In a transaction: whether the lease is live; from here to the commit it stays ours."""
-        ours = {"$expr": {"$and": [is_lock(), some("$holders", {"$and": [is_lease(lease), is_live(NOW)]})]}}
+        """In a transaction: whether the lease is live; from here to the commit it stays ours.
+
+        The transaction sees the document as it was at its beginning. If it has changed since, by a renewal
+        for instance, the server refuses the write, with a label; if it has not, what it says is the truth.
+        """
         try:
             with self._command("verify", name):
-                found = await self._majority.find_one_and_update(
-                    {"_id": name, **ours}, _protocol.verify(), projection={"_id": 1}, session=session
+                seen = await self._majority.find_one_and_update(
+                    {"_id": name, "holders.lease": lease},
+                    _protocol.verify(),
+                    projection=_projection.was_held(lease),
+                    session=session,
                 )
+                if seen is not None:
+                    return bool(seen["held"])
+                now = await self._majority.find_one({"_id": name}, _projection.was_held(lease))
+                if now is not None and now["held"]:
+                    raise OperationFailure(
+                        "the transaction began before the lease", 112, {"errorLabels": [TRANSIENT]}
+                    )
+                return False
         except LockBackendError as error:
             if isinstance(error.__cause__, PyMongoError) and error.__cause__.has_error_label(TRANSIENT):
                 raise error.__cause__ from None
             raise
-        return found is not None
 
     async def release(self, name: str, lease: str) -> bool | None:
         """Whether the lease was live until now; None: it was there, but may have expired before."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
+from pymongo import WriteConcern
 from pymongo.errors import DuplicateKeyError
 
 from mongolock_async import Fenced, LockRepository, StaleTokenError
@@ -131,3 +133,34 @@ async def test_a_wrong_field_is_refused(
         lease.fenced(accounts, field)
     with pytest.raises(TypeError, match="async collection"):
         lease.fenced("accounts")  # type: ignore[arg-type]  # that is the point
+
+
+async def test_concurrent_upserts_of_one_document_all_take_effect(
+    fences: tuple[Late, Late], accounts: Any
+) -> None:
+    late, successor = fences
+    for number in range(30):
+        writes = (successor.update_one({"_id": number}, {"$inc": {"n": 1}}, upsert=True) for _ in range(8))
+        older = late.update_one({"_id": number}, {"$inc": {"late": 1}}, upsert=True)
+        *results, last = await asyncio.gather(*writes, older, return_exceptions=True)
+        assert not any(isinstance(result, BaseException) for result in results)
+        assert not isinstance(last, BaseException) or isinstance(last, StaleTokenError)
+    assert {found["n"] async for found in accounts.find()} == {8}
+
+
+async def test_what_cannot_be_fenced_is_refused(fences: tuple[Late, Late], accounts: Any) -> None:
+    late, successor = fences
+    await successor.insert_one({"_id": 1, "k": 1})
+    with pytest.raises(TypeError, match="no upsert"):
+        await late.update_many({"k": 1}, {"$set": {"a": 1}}, upsert=True)
+    with pytest.raises(ValueError, match="empty"):
+        await late.update_one({"_id": 1}, {})
+    with pytest.raises(TypeError, match="filter"):
+        await late.update_one(None, {"$set": {"a": 1}})
+    assert await accounts.count_documents({}) == 1
+
+
+async def test_a_fence_needs_acknowledged_writes(locks: LockRepository, accounts: Any) -> None:
+    lease = await locks.acquire("cron")
+    with pytest.raises(ValueError, match="acknowledged"):
+        lease.fenced(accounts.with_options(write_concern=WriteConcern(0)))

@@ -163,6 +163,8 @@ async def test_a_callers_deadline_does_not_govern_the_renewals(locks: LockReposi
     assert lease.held
 
 
+# A refused connection leaves a socket to Python's collector: PyMongo's own affair (Python 3.13, Motor).
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_a_server_that_is_away_makes_nobody_stand_in_line(client: Any) -> None:
     away = type(client)("mongodb://127.0.0.1:1/", serverSelectionTimeoutMS=100)
     locks = LockRepository(away.a.locks, command_timeout=0.4)
@@ -196,3 +198,26 @@ async def test_an_answer_slower_than_the_ttl_is_a_lost_lease(locks: LockReposito
         await locks.obtain("cron", ttl=0.2)
     await locks._session._background.drain()
     assert await free(locks)
+
+
+async def test_a_renewal_that_was_answered_too_late_is_given_back(locks: LockRepository, client: Any) -> None:
+    lease = await locks.acquire("cron", ttl=1)
+    await asyncio.sleep(0.6)
+    slow = {"failCommands": ["findAndModify"], "blockConnection": True, "blockTimeMS": 350}
+    await client.admin.command({"configureFailPoint": "failCommand", "mode": {"times": 1}, "data": slow})
+    assert await lease.renew() is False
+    await locks._session._background.drain()
+    assert await free(locks)
+
+
+async def test_a_cancelled_closing_goes_on(collection: Any, client: Any, others: LockRepository) -> None:
+    locks = LockRepository(collection)
+    lease = await locks.acquire("cron", keep_alive=True)
+    slow = {"failCommands": ["findAndModify"], "blockConnection": True, "blockTimeMS": 300}
+    await client.admin.command({"configureFailPoint": "failCommand", "mode": {"times": 1}, "data": slow})
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await locks.aclose()
+    assert not lease.held
+    await locks.aclose()
+    assert await free(others)

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
 from mongolock_async import LeaseLostError, LockBackendError, LockRepository
 
@@ -55,15 +55,26 @@ async def test_a_transaction_of_a_late_holder_aborts(
     locks: LockRepository, others: LockRepository, client: Any, accounts: Any
 ) -> None:
     await accounts.insert_one({"_id": 1, "n": 0})
-    late = await locks.acquire("cron", ttl=0.3)
-    with pytest.raises(LeaseLostError):
-        async with transaction_of(client) as session:
-            await accounts.update_one({"_id": 1}, {"$inc": {"n": 1}}, session=session)
+    late: Any = await locks.acquire("cron", ttl=0.3)
+    successor: Any = None
+    tries = 0
+
+    async def work(session: Any) -> None:
+        nonlocal successor, tries
+        tries += 1
+        await accounts.update_one({"_id": 1}, {"$inc": {"n": 1}}, session=session)
+        if successor is None:
             await asyncio.sleep(0.4)
             successor = await others.acquire("cron")
-            late._ended = None  # it was stopped, and does not know yet
-            late._deadline += 10
-            await late.verify(session)
+        late._ended = None  # it was stopped, and does not know yet
+        late._deadline += 10
+        await late.verify(session)
+
+    async with session_of(client) as session:
+        with pytest.raises(LeaseLostError):
+            await session.with_transaction(work)
+    # The first try sees the lock as it was before the take-over, and is refused by the server.
+    assert tries == 2
     assert (await accounts.find_one())["n"] == 0
     assert await successor.release() is True
 
@@ -121,6 +132,16 @@ async def test_a_conflict_keeps_its_label_so_that_with_transaction_starts_again(
     assert (await accounts.find_one())["n"] == 1
 
 
+async def test_a_holder_that_knows_that_it_is_late_is_told_at_once(
+    locks: LockRepository, client: Any
+) -> None:
+    late = await locks.acquire("cron", ttl=0.2)
+    await asyncio.sleep(0.25)
+    with pytest.raises(LeaseLostError, match="expired"):
+        async with transaction_of(client) as session:
+            await late.verify(session)
+
+
 async def test_any_other_failure_is_wrapped(locks: LockRepository, client: Any) -> None:
     lease = await locks.acquire("cron")
     fail = {"failCommands": ["findAndModify"], "errorCode": 8000}
@@ -141,3 +162,98 @@ async def test_verify_outside_of_a_transaction_is_refused(locks: LockRepository,
     with pytest.raises(TypeError, match="session of the driver"):
         await lease.verify(None)
     assert lease.held
+
+
+async def test_a_transaction_older_than_the_ttl_starts_again_and_commits(
+    locks: LockRepository, client: Any, accounts: Any
+) -> None:
+    await accounts.insert_one({"_id": 1, "n": 0})
+    tries = 0
+    async with locks.lock("cron", ttl=1.5) as lease, session_of(client) as session:
+
+        async def work(session: Any) -> None:
+            nonlocal tries
+            tries += 1
+            await accounts.update_one({"_id": 1}, {"$inc": {"n": 1}}, session=session)
+            if tries == 1:
+                await asyncio.sleep(2)
+            await lease.verify(session)
+
+        await session.with_transaction(work)
+        assert lease.held
+    assert tries == 2
+    assert (await accounts.find_one())["n"] == 1
+
+
+async def test_a_transaction_older_than_the_lease_starts_again_and_commits(
+    locks: LockRepository, client: Any, accounts: Any
+) -> None:
+    await accounts.insert_one({"_id": 1, "n": 0})
+    lease: Any = None
+
+    async def work(session: Any) -> None:
+        nonlocal lease
+        await accounts.update_one({"_id": 1}, {"$inc": {"n": 1}}, session=session)
+        if lease is None:
+            lease = await locks.acquire("cron")
+        await lease.verify(session)
+
+    async with session_of(client) as session:
+        await session.with_transaction(work)
+    assert lease.held
+    assert (await accounts.find_one())["n"] == 1
+
+
+async def test_short_transactions_one_after_another_do_not_starve_the_renewal(
+    locks: LockRepository, client: Any, accounts: Any
+) -> None:
+    await accounts.insert_one({"_id": 1, "n": 0})
+    async with locks.lock("cron", ttl=1.5) as lease, session_of(client) as session:
+
+        async def work(session: Any) -> None:
+            await accounts.update_one({"_id": 1}, {"$inc": {"n": 1}}, session=session)
+            await asyncio.sleep(0.05)
+            await lease.verify(session)
+
+        until = asyncio.get_running_loop().time() + 3.5
+        while asyncio.get_running_loop().time() < until:
+            await session.with_transaction(work)
+        assert lease.held
+
+
+async def test_a_later_transaction_of_the_session_does_not_keep_the_lease_from_renewal(
+    locks: LockRepository, client: Any, accounts: Any
+) -> None:
+    await accounts.insert_one({"_id": 1, "n": 0})
+    async with locks.lock("cron", ttl=1.5) as lease, session_of(client) as session:
+
+        async def verified(session: Any) -> None:
+            await accounts.update_one({"_id": 1}, {"$inc": {"n": 1}}, session=session)
+            await lease.verify(session)
+
+        async def long(session: Any) -> None:
+            await accounts.update_one({"_id": 1}, {"$inc": {"n": 1}}, session=session)
+            await asyncio.sleep(2.5)
+
+        await session.with_transaction(verified)
+        await session.with_transaction(long)
+        assert lease.held
+    assert (await accounts.find_one())["n"] == 2
+
+
+async def test_a_duplicate_key_in_a_transaction_is_raised_once(
+    locks: LockRepository, client: Any, accounts: Any
+) -> None:
+    lease = await locks.acquire("cron")
+    await lease.fenced(accounts).insert_one({"_id": 1})
+    tries = 0
+
+    async def work(session: Any) -> None:
+        nonlocal tries
+        tries += 1
+        await lease.fenced(accounts).insert_one({"_id": 1}, session=session)
+
+    async with session_of(client) as session:
+        with pytest.raises(DuplicateKeyError):
+            await session.with_transaction(work)
+    assert tries == 1

@@ -19,6 +19,7 @@ class Kept:
     name: str = ""
     ttl: float = TTL
     resting: bool = False
+    alone: bool = False
     confirmed: list[float] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
 
@@ -187,6 +188,38 @@ async def test_a_resting_lease_is_left_out_until_it_rests_no_more() -> None:
     assert [set(batch) for batch in server.batches[:3]] == [{"b"}, {"b"}, {"a", "b"}]
 
 
+async def test_a_lease_that_may_have_to_wait_waits_alone() -> None:
+    server, waiting, other = Server(), Kept("a", alone=True), Kept("b")
+    keeper = keep(server)
+    keeper.add(waiting)
+    keeper.add(other)
+    await until(2, server)
+    await keeper.aclose()
+    assert sorted(map(sorted, server.batches[:2])) == [["a"], ["b"]]
+
+
+async def test_a_short_lease_does_not_make_the_long_ones_hurry() -> None:
+    server, short = Server(), Kept("short", ttl=0.15)
+    keeper = keep(server)
+    for number in range(10):
+        keeper.add(Kept(f"s.{number}", ttl=60))
+    keeper.add(short)
+    await until(8, server)
+    await keeper.aclose()
+    assert all(set(batch) == {"short"} for batch in server.batches)
+
+
+async def test_leases_that_are_due_apart_come_together() -> None:
+    server = Server()
+    keeper = keep(server)
+    for number in range(4):
+        keeper.add(Kept(f"s.{number}", ttl=0.6))
+        await asyncio.sleep(0.02)
+    await until(3, server)
+    await keeper.aclose()
+    assert [len(batch) for batch in server.batches[1:3]] == [4, 4]
+
+
 async def test_settling_waits_for_the_renewal_under_way() -> None:
     server, lease = Server(), Kept("a")
     keeper = keep(server)
@@ -209,7 +242,7 @@ async def test_ever_shorter_leases_do_not_put_the_round_off() -> None:
     assert first.confirmed
 
 
-async def test_a_shorter_lease_shortens_the_period_at_once() -> None:
+async def test_a_shorter_lease_has_its_own_pace_at_once() -> None:
     server = Server()
     keeper = keep(server)
     keeper.add(Kept("long", ttl=3600))
@@ -217,7 +250,7 @@ async def test_a_shorter_lease_shortens_the_period_at_once() -> None:
     keeper.add(Kept("short"))
     await until(1, server)
     await keeper.aclose()
-    assert set(server.batches[0]) == {"long", "short"}
+    assert set(server.batches[0]) == {"short"}
 
 
 async def test_the_loop_ends_with_its_last_lease_and_starts_again_with_the_next() -> None:
