@@ -173,6 +173,7 @@ class KeepAlive:
                 continue
             self._put_off(lease, PERIODS_PER_TTL)
             if lease.resting:
+                self._put_off(lease, RETRIES_PER_TTL)
                 continue
             size = 1 if lease.alone else self._parts.get(lease.id, BATCH)
             key = size, math.frexp(lease.ttl)[1]

@@ -125,9 +125,11 @@ def test_terminals_without_a_uri_share_one_server_and_the_last_one_stops_it(demo
     heads = [read_until(terminal, "Running") for terminal in trio]
     assert len({head.splitlines()[0] for head in heads}) == 1
     assert str(state) in heads[0]
+    time.sleep(0.4)  # whoever holds the lock has written by then
     trio[0].kill()
     ended(trio[0])
     read_until(trio[1], "Running")
+    time.sleep(0.4)
     for terminal in trio[1:]:
         terminal.send_signal(signal.SIGINT)
     rest = [ended(terminal) for terminal in trio[1:]]

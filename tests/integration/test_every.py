@@ -15,7 +15,7 @@ from mongolock_async._holding import Holding
 from mongolock_async._lease import Lease
 from mongolock_async._ticks import NEVER_MS
 
-PERIOD = 0.4
+PERIOD = 0.6
 DAY_MS = 86_400_000
 
 

@@ -129,9 +129,9 @@ async def test_nothing_but_a_claim_makes_a_lock_of_an_empty_document(
 
 
 async def test_one_broken_document_costs_no_other_lease(locks: LockRepository, collection: Any) -> None:
-    leases = [await locks.acquire(f"n{number}", ttl=2, keep_alive=True) for number in range(4)]
+    leases = [await locks.acquire(f"n{number}", ttl=3, keep_alive=True) for number in range(4)]
     await collection.update_one({"_id": "n1"}, {"$set": {"capacity": 2.5}})
-    await asyncio.sleep(2.5)
+    await asyncio.sleep(3.5)
     assert [lease.held for lease in leases] == [True, False, True, True]
 
 

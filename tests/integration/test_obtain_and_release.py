@@ -55,15 +55,17 @@ async def test_a_second_release_says_false(locks: LockRepository) -> None:
 async def test_an_expired_lock_is_free_within_a_tenth_of_a_second(
     locks: LockRepository, others: LockRepository
 ) -> None:
-    lasted = []
+    late = []
     for name in ("a", "b", "c"):  # the best of three: the machine has other things to do
+        before = time.monotonic()
         await obtained(locks, name, ttl=0.4)
-        taken = time.monotonic()
+        after = time.monotonic()
         while await others.obtain(name) is None:
             await asyncio.sleep(0.005)
-            assert time.monotonic() - taken < 5
-        lasted.append(time.monotonic() - taken)
-    assert 0.35 < min(lasted) < 0.5
+            assert time.monotonic() - after < 5
+        assert time.monotonic() - before >= 0.4
+        late.append(time.monotonic() - after - 0.4)
+    assert min(late) < 0.1
 
 
 async def test_a_late_release_frees_nobody(locks: LockRepository, others: LockRepository) -> None:
@@ -162,8 +164,8 @@ async def test_wrong_arguments_send_nothing(
 
 
 async def test_a_lease_kept_alive_outlives_its_ttl(locks: LockRepository) -> None:
-    lease = await obtained(locks, ttl=0.6, keep_alive=True)
-    await asyncio.sleep(1.2)
+    lease = await obtained(locks, ttl=1.5, keep_alive=True)
+    await asyncio.sleep(2)
     assert lease.held
     assert await lease.release() is True
 

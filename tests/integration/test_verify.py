@@ -100,11 +100,11 @@ async def test_verifying_one_lease_delays_no_renewal_of_another(
     locks: LockRepository, client: Any, accounts: Any
 ) -> None:
     await accounts.insert_one({"_id": 1})
-    async with locks.lock("other", ttl=1) as other, locks.lock("cron", ttl=3) as lease:
+    async with locks.lock("other", ttl=1.5) as other, locks.lock("cron", ttl=4) as lease:
         async with transaction_of(client) as session:
             await accounts.update_one({"_id": 1}, {"$set": {"n": 1}}, session=session)
             await lease.verify(session)
-            await asyncio.sleep(1.5)
+            await asyncio.sleep(2)
             assert other.held
         await asyncio.sleep(1)
         assert lease.held
@@ -169,14 +169,14 @@ async def test_a_transaction_older_than_the_ttl_starts_again_and_commits(
 ) -> None:
     await accounts.insert_one({"_id": 1, "n": 0})
     tries = 0
-    async with locks.lock("cron", ttl=1.5) as lease, session_of(client) as session:
+    async with locks.lock("cron", ttl=2) as lease, session_of(client) as session:
 
         async def work(session: Any) -> None:
             nonlocal tries
             tries += 1
             await accounts.update_one({"_id": 1}, {"$inc": {"n": 1}}, session=session)
             if tries == 1:
-                await asyncio.sleep(2)
+                await asyncio.sleep(2.5)
             await lease.verify(session)
 
         await session.with_transaction(work)
@@ -208,7 +208,7 @@ async def test_short_transactions_one_after_another_do_not_starve_the_renewal(
     locks: LockRepository, client: Any, accounts: Any
 ) -> None:
     await accounts.insert_one({"_id": 1, "n": 0})
-    async with locks.lock("cron", ttl=1.5) as lease, session_of(client) as session:
+    async with locks.lock("cron", ttl=2) as lease, session_of(client) as session:
 
         async def work(session: Any) -> None:
             await accounts.update_one({"_id": 1}, {"$inc": {"n": 1}}, session=session)
@@ -225,7 +225,7 @@ async def test_a_later_transaction_of_the_session_does_not_keep_the_lease_from_r
     locks: LockRepository, client: Any, accounts: Any
 ) -> None:
     await accounts.insert_one({"_id": 1, "n": 0})
-    async with locks.lock("cron", ttl=1.5) as lease, session_of(client) as session:
+    async with locks.lock("cron", ttl=2) as lease, session_of(client) as session:
 
         async def verified(session: Any) -> None:
             await accounts.update_one({"_id": 1}, {"$inc": {"n": 1}}, session=session)
@@ -233,7 +233,7 @@ async def test_a_later_transaction_of_the_session_does_not_keep_the_lease_from_r
 
         async def long(session: Any) -> None:
             await accounts.update_one({"_id": 1}, {"$inc": {"n": 1}}, session=session)
-            await asyncio.sleep(2.5)
+            await asyncio.sleep(3)
 
         await session.with_transaction(verified)
         await session.with_transaction(long)
