@@ -158,25 +158,28 @@ class KeepAlive:
                 lease.end(self._lost)
 
     def _batches(self) -> Iterator[tuple[tuple[int, int], dict[str, Renewable]]]:
-        """What is due, or will be within half its period: so those that are due apart come together.
+        """What is due, with all leases of about the same ttl, so that they stay together from then on.
 
         No name stands twice in a batch: the count of documents is the count of leases. Leases of very
-        different ttl keep to batches of their own, since a batch has the time of its shortest.
+        different ttl have a pace and batches of their own, since a batch has the time of its shortest.
         """
         now = asyncio.get_running_loop().time()
+        due = [lease for lease in self._kept.values() if self._due[lease.id] <= now]
+        paced = {_group(lease) for lease in due if lease.id not in self._parts and not lease.alone}
         filling: dict[tuple[int, int], list[dict[str, Renewable]]] = defaultdict(list)
         for lease in list(self._kept.values()):
             if lease.id in self._flying:
-                self._put_off(lease, PERIODS_PER_TTL)
+                if self._due[lease.id] <= now:
+                    self._put_off(lease, PERIODS_PER_TTL)
                 continue
-            if self._due[lease.id] > now + lease.ttl / PERIODS_PER_TTL / 2:
+            if self._due[lease.id] > now and _group(lease) not in paced:
                 continue
             self._put_off(lease, PERIODS_PER_TTL)
             if lease.resting:
                 self._put_off(lease, RETRIES_PER_TTL)
                 continue
             size = 1 if lease.alone else self._parts.get(lease.id, BATCH)
-            key = size, math.frexp(lease.ttl)[1]
+            key = size, _group(lease)
             batch = next((batch for batch in filling[key] if lease.name not in batch), None)
             if batch is None:
                 filling[key].append(batch := {})
@@ -187,3 +190,8 @@ class KeepAlive:
         for key, batches in filling.items():
             for batch in batches:
                 yield key, batch
+
+
+def _group(lease: Renewable) -> int:
+    """Leases whose ttl differ by less than a factor of two."""
+    return math.frexp(lease.ttl)[1]
