@@ -157,9 +157,10 @@ async def test_a_release_that_failed_can_be_tried_again(locks: LockRepository, c
 
 
 async def test_a_callers_deadline_does_not_govern_the_renewals(locks: LockRepository) -> None:
-    with pymongo.timeout(0.3):
-        lease = await locks.acquire("cron", ttl=1.5, keep_alive=True)
-    await asyncio.sleep(2)
+    await locks.create("cron")
+    with pymongo.timeout(1):
+        lease = await locks.acquire("cron", ttl=2, keep_alive=True)
+    await asyncio.sleep(3)
     assert lease.held
 
 
