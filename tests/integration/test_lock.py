@@ -229,9 +229,10 @@ async def test_a_timeout_inside_and_outside_of_a_block_work_as_ever(locks: LockR
 
 
 async def test_a_callers_deadline_does_not_keep_the_lock_taken(locks: LockRepository) -> None:
-    with pymongo.timeout(0.3):
+    await locks.create("cron")
+    with pymongo.timeout(1):
         async with locks.lock("cron"):
-            await asyncio.sleep(0.4)
+            await asyncio.sleep(1.1)
     assert not await held(locks)
 
 
