@@ -9,11 +9,11 @@ from pymongo import ReadPreference
 from pymongo.errors import DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 
+from ._collection import check_collection
 from ._errors import StaleTokenError
-from ._store import check_collection
 
 if TYPE_CHECKING:
-    from ._store import Collection
+    from ._collection import Collection
 
 Filter = Mapping[str, Any]
 Update = Mapping[str, Any] | Sequence[Mapping[str, Any]]

@@ -86,7 +86,9 @@ class KeepAlive:
             self._task = asyncio.get_running_loop().create_task(self._run(), context=Context())
 
     def discard(self, lease: Renewable) -> None:
-        """Never renew it again."""
+        """Never renew it again. A lease that follows another under the same id is not meant."""
+        if self._kept.get(lease.id, lease) is not lease:
+            return
         self._kept.pop(lease.id, None)
         self._parts.pop(lease.id, None)
         self._due.pop(lease.id, None)

@@ -12,7 +12,7 @@ from ._fence import Fenced
 from ._settings import Owner
 
 if TYPE_CHECKING:
-    from ._store import Collection
+    from ._collection import Collection
 
 
 class Lease(ABC):

@@ -66,10 +66,13 @@ def claim_tick(
     return [*stages, {"$set": serve}, unset]
 
 
-def release(leases: Sequence[str], *, now: Expression = NOW) -> list[Stage]:
-    """Take these leases out of holders and queue."""
-    kept = {"holders": without("$holders", leases), "queue": without("$queue", leases)}
-    return _transition(kept, now, new=False)
+def release(leases: Sequence[str], *, back: Sequence[str] = (), now: Expression = NOW) -> list[Stage]:
+    """Take these leases out of holders and queue; those of ``back`` that wait go to the queue's end."""
+    queue: Expression = without("$queue", leases)
+    if back:
+        rest = without("$queue", [*leases, *back])
+        queue = {"$concatArrays": [rest, keep(queue, {"$in": ["$$e.lease", {"$literal": list(back)}]})]}
+    return _transition({"holders": without("$holders", leases), "queue": queue}, now, new=False)
 
 
 def release_all(*, now: Expression = NOW) -> list[Stage]:
@@ -77,8 +80,11 @@ def release_all(*, now: Expression = NOW) -> list[Stage]:
     return _transition({"holders": []}, now, new=False)
 
 
-def renew(leases: Sequence[str], *, now: Expression = NOW) -> list[Stage]:
-    """Give these leases, or their places in the queue, a new expiry; what has expired stays so."""
+def renew(leases: Sequence[str], *, mine: str | None = None, now: Expression = NOW) -> list[Stage]:
+    """Give these leases, or their places in the queue, a new expiry; what has expired stays so.
+
+    ``mine``: the one that asks; if it is granted by this, it hears so from the reply.
+    """
     return _transition(
         {
             "holders": _put_off("$holders", leases, {"$add": [now, "$$e.ttl"]}),
@@ -86,6 +92,7 @@ def renew(leases: Sequence[str], *, now: Expression = NOW) -> list[Stage]:
         },
         now,
         new=False,
+        mine=mine,
     )
 
 

@@ -18,7 +18,7 @@ from ._store import Store
 from ._ticks import ticks
 
 if TYPE_CHECKING:
-    from ._store import Collection
+    from ._collection import Collection
 
 
 class LockRepository(Inspection):

@@ -37,12 +37,17 @@ class Request:
         """The same, with a ttl that is not longer than this."""
         return replace(self, ttl=min(self.ttl, ttl))
 
-    def command(self, lease: str) -> tuple[list[Stage], Stage]:
-        """Pipeline and projection."""
+    def command(self, lease: str, *, wait: bool = False) -> tuple[list[Stage], Stage]:
+        """Pipeline and projection; ``wait``: a claim that is not granted stays in the queue."""
         ttl_ms = milliseconds(self.ttl)
         if self.tick is None:
             pipeline = _protocol.claim(
-                lease, owner=self.owner, ttl_ms=ttl_ms, weight=self.weight, capacity=self.capacity
+                lease,
+                owner=self.owner,
+                ttl_ms=ttl_ms,
+                weight=self.weight,
+                capacity=self.capacity,
+                wait=wait,
             )
             return pipeline, _projection.reply(lease)
         period_ms, after_ms = self.tick.period_ms, self.tick.after_ms

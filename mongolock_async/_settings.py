@@ -62,8 +62,12 @@ def check_seconds(argument: str, value: object) -> float:
 
 
 def check_timeout(value: object) -> float | None:
-    """How long to wait; None: for ever."""
-    return None if value is None else check_seconds("timeout", value)
+    """How long to wait; 0: not at all; None: for ever."""
+    if value is None:
+        return None
+    if not isinstance(value, bool) and value in (0, timedelta()):
+        return 0.0
+    return check_seconds("timeout", value)
 
 
 def milliseconds(seconds: float) -> int:

@@ -30,16 +30,19 @@ class Stats:
     Attributes:
         held: leases that it holds now.
         waiting: callers that wait for a lock now.
-        renewals: renewals of one lease that the server has confirmed.
+        waits_by: ``"events"`` of a change stream, or ``"polling"``; None: nobody has waited of late.
+        renewals: renewals of one lease, or of one place in a queue, that the server has confirmed.
         losses: leases that ended without having been released.
         obtain: from sending a claim that won to its answer; None: there was none yet.
         renewal: from sending a renewal to its answer; None: there was none yet.
-        hand_off: from the grant of a lock that was waited for to its waiter's knowing; None: not known,
-            as while waiting is polling.
+        hand_off: by the server's clock, from the grant of a lock that was waited for to the first command
+            of its new holder, which it sends as soon as it knows; None: there was none yet. Where locks
+            change hands many times a second, about one a second is measured.
     """
 
     held: int
     waiting: int
+    waits_by: str | None
     renewals: int
     losses: int
     obtain: Latency | None

@@ -12,7 +12,6 @@ import pymongo
 from bson.codec_options import CodecOptions
 from bson.errors import BSONError
 from pymongo import ReadPreference, ReturnDocument, WriteConcern
-from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import (
     AutoReconnect,
     ConnectionFailure,
@@ -24,14 +23,14 @@ from pymongo.errors import (
 from pymongo.read_concern import ReadConcern
 
 from . import _projection, _protocol
+from ._collection import check_collection
 from ._document import LockInfo, Reply
 from ._errors import LockBackendError, LockError
-from ._expressions import NOW, Stage, is_live, is_lock, live, some
+from ._expressions import NOW, Stage, each, is_live, is_lock, keep, some
+from ._stream import Stream
 
 if TYPE_CHECKING:
-    from motor.motor_asyncio import AsyncIOMotorCollection
-
-    Collection = AsyncCollection[Any] | AsyncIOMotorCollection[Any]
+    from ._collection import Collection
 
 logger = logging.getLogger("mongolock_async")
 
@@ -39,18 +38,6 @@ logger = logging.getLogger("mongolock_async")
 INDEX_SECONDS = 5.0
 # By this label of an error, with_transaction knows that it may start again.
 TRANSIENT = "TransientTransactionError"
-
-
-def check_collection(collection: object) -> Any:  # noqa: ANN401 - two drivers, one interface, no common base
-    """A Motor or PyMongo async collection; Motor is told by its name, so that it need not be imported."""
-    motor = ("motor.motor_asyncio", "AsyncIOMotorCollection")
-    bases = [(base.__module__, base.__name__) for base in type(collection).__mro__]
-    if isinstance(collection, AsyncCollection) or motor in bases:
-        return collection
-    raise TypeError(
-        "pass an async collection, such as AsyncMongoClient()['app']['locks'] of PyMongo or "
-        f"AsyncIOMotorClient()['app']['locks'] of Motor, not {bases[0][0]}.{bases[0][1]}"
-    )
 
 
 class Store:
@@ -104,10 +91,21 @@ class Store:
             raise LockBackendError("obtain", name, "DocumentGone")
         return Reply(answer)
 
+    def grants(self, session: str) -> Stream:
+        """The change stream of a session's grants."""
+        return Stream(self._majority, session)
+
     async def renew(self, name: str, lease: str) -> Reply | None:
-        """Renew one lease; None: there is no document any more."""
-        answer = await self._change("renew", name, _protocol.renew([lease]), _projection.reply(lease))
+        """Renew one lease, or its place in the queue; None: there is no document any more."""
+        pipeline = _protocol.renew([lease], mine=lease)
+        answer = await self._change("renew", name, pipeline, _projection.reply(lease))
         return None if answer is None else Reply(answer)
+
+    async def look(self, name: str, lease: str) -> Reply | None:
+        """Where a lease stands, by one node's word: enough to know when to ask."""
+        with self._command("look", name):
+            answer = await self._local.find_one({"_id": name}, _projection.reply(lease))
+        return None if answer is None else Reply(answer["reply"])
 
     async def touch(self, name: str) -> None:
         """Make the document if there is none."""
@@ -140,11 +138,22 @@ class Store:
                 raise error.__cause__ from None
             raise
 
-    async def release(self, name: str, lease: str) -> bool | None:
-        """Whether the lease was live until now; None: it was there, but may have expired before."""
+    async def leave(self, name: str, lease: str) -> Reply | None:
+        """Give back what the lease has, also a place in the queue: what that was, where the server says."""
         with self._command("release", name):
             before = await self._local.find_one_and_update(
-                {"_id": name}, _protocol.release([lease]), projection=_projection.was_held(lease)
+                {"_id": name}, _protocol.release([lease]), projection=_projection.reply(lease)
+            )
+        return Reply(before["reply"]) if before is not None and "reply" in before else None
+
+    async def release(self, name: str, lease: str, back: Sequence[str] = ()) -> bool | None:
+        """Whether the lease was live until now; None: it was there, but may have expired before.
+
+        Those of ``back`` that wait let everybody else go first.
+        """
+        with self._command("release", name):
+            before = await self._local.find_one_and_update(
+                {"_id": name}, _protocol.release([lease], back=back), projection=_projection.was_held(lease)
             )
         if before is None:
             return False
@@ -161,17 +170,19 @@ class Store:
         return before is not None and bool(before.get("held", before.get("holders")))
 
     async def renew_many(self, batch: Mapping[str, str], within: float) -> set[str]:
-        """Renew a lease for each name of the batch; the ids of those that still stand."""
+        """Renew a lease, or a place in a queue, for each name; the ids of those that still stand."""
         leases = list(batch.values())
         ours = {"$and": [{"$in": ["$$e.lease", {"$literal": leases}]}, is_live(NOW)]}
-        live_ones = {"$expr": {"$and": [is_lock(), some("$holders", ours)]}}
+        stand = {"$or": [some("$holders", ours), some("$queue", ours)]}
+        live_ones = {"$expr": {"$and": [is_lock(), stand]}}
         names = {"_id": {"$in": list(batch)}}
         with self._command("renew", None), pymongo.timeout(within):
             result = await self._majority.update_many({**names, **live_ones}, _protocol.renew(leases))
             if result.matched_count == len(batch):
                 return set(leases)
-            cursor = self._majority.find({**names, **live_ones}, {"live": live("$holders", NOW)})
-            return {holder["lease"] async for found in cursor for holder in found["live"]}
+            live_leases = {"$concatArrays": [keep("$holders", ours), keep("$queue", ours)]}
+            cursor = self._majority.find({**names, **live_ones}, {"live": each(live_leases, "$$e.lease")})
+            return {lease async for found in cursor for lease in found["live"]}
 
     async def view(self, name: str) -> LockInfo | None:
         """One lock for people; None: no document."""

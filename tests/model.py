@@ -57,17 +57,18 @@ class Model:
         if any(entry.lease == lease and (entry.token or 0) > before for entry in self.holders):
             self.boundary = current
 
-    def release(self, now: int, lease: str) -> None:
+    def release(self, now: int, lease: str, back: str | None = None) -> None:
         self._expire(now)
         self.holders = [entry for entry in self.holders if entry.lease != lease]
         self.queue = [entry for entry in self.queue if entry.lease != lease]
+        self.queue.sort(key=lambda entry: entry.lease == back)
         self._grant(now)
 
-    def renew(self, now: int, lease: str) -> None:
+    def renew(self, now: int, lease: str, mine: str | None = None) -> None:
         self._expire(now)
         self.holders = [_later(entry, lease, now + entry.ttl) for entry in self.holders]
         self.queue = [_later(entry, lease, now + WAITER_MS) for entry in self.queue]
-        self._grant(now)
+        self._grant(now, mine)
 
     def _expire(self, now: int) -> None:
         self.holders = [entry for entry in self.holders if entry.expires > now]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
@@ -37,3 +39,10 @@ class CommandLog(CommandListener):
     def last(self, name: str) -> dict[str, Any]:
         """The last command of this name, as it was sent."""
         return next(dict(event.command) for event in reversed(self.sent) if event.command_name == name)
+
+
+async def until(condition: Callable[[], Awaitable[bool]], within: float = 10) -> None:
+    """Wait until it holds."""
+    async with asyncio.timeout(within):
+        while not await condition():
+            await asyncio.sleep(0.005)

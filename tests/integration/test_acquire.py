@@ -99,7 +99,9 @@ async def test_every_waiter_gets_its_turn(locks: LockRepository, others: LockRep
     assert (most, turns) == (1, 18)
 
 
-@pytest.mark.parametrize(("timeout", "error"), [(0, ValueError), (-1, ValueError), ("1", TypeError)])
+@pytest.mark.parametrize(
+    ("timeout", "error"), [(False, TypeError), (-1, ValueError), ("1", TypeError), ([0], TypeError)]
+)
 async def test_a_wrong_timeout_sends_nothing(
     locks: LockRepository, commands: Any, timeout: Any, error: type[Exception]
 ) -> None:

@@ -135,7 +135,7 @@ async def test_a_holder_that_dies_costs_its_own_boundary_and_no_other(make: Any,
     ticks = dead.every(PERIOD, "cron")
     lease = await anext(ticks)
     assert isinstance(lease, Holding)
-    dead._session._keep_alive.discard(lease)  # it neither renews nor releases any more
+    dead._session._claims.keep_alive.discard(lease)  # it neither renews nor releases any more
     runs.served.append(await boundary_of(collection))
     await runs.follow(make(), 3)
     assert runs.gaps() == [1, 1, 1]

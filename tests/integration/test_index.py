@@ -57,7 +57,7 @@ async def test_an_index_that_failed_for_lack_of_a_connection_is_tried_again_afte
     assert await locks.obtain("a") is not None
     assert await locks.obtain("b") is not None
     assert "expires_at_1" not in await collection.index_information()
-    locks._session._index_due = 0.0  # the while is over
+    locks._session._index._due = 0.0  # the while is over
     assert await locks.obtain("c") is not None
     assert "expires_at_1" in await collection.index_information()
 

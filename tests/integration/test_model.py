@@ -77,15 +77,17 @@ def test_the_server_and_the_model_agree_after_every_step(blocking: Any) -> None:
             self.change(pipeline)
             self.model.claim_tick(self.now, lease, ttl, PERIOD, after_ms)
 
-        @rule(lease=LEASES | TICK_LEASES)
-        def release(self, lease: str) -> None:
-            self.change(_protocol.release([lease], now=date(self.now)), upsert=False)
-            self.model.release(self.now, lease)
+        @rule(lease=LEASES | TICK_LEASES, back=st.none() | LEASES)
+        def release(self, lease: str, back: str | None) -> None:
+            others = [] if back is None else [back]
+            self.change(_protocol.release([lease], back=others, now=date(self.now)), upsert=False)
+            self.model.release(self.now, lease, back)
 
-        @rule(lease=LEASES | TICK_LEASES)
-        def renew(self, lease: str) -> None:
-            self.change(_protocol.renew([lease], now=date(self.now)), upsert=False)
-            self.model.renew(self.now, lease)
+        @rule(lease=LEASES | TICK_LEASES, asks=st.booleans())
+        def renew(self, lease: str, asks: bool) -> None:  # noqa: FBT001 - drawn
+            mine = lease if asks else None
+            self.change(_protocol.renew([lease], mine=mine, now=date(self.now)), upsert=False)
+            self.model.renew(self.now, lease, mine)
 
         @rule(step=st.sampled_from([1, 699, 700, 2_500, 10_000, 31_000]))
         def time_passes(self, step: int) -> None:

@@ -16,12 +16,16 @@ RANKS = [
     {"_repository"},
     {"_inspection", "_lock", "_ticks"},
     {"_session"},
+    {"_queue"},
+    {"_place"},
+    {"_claims"},
     {"_holding"},
     {"_lease"},
     {"_fence"},
-    {"_keepalive", "_waiting", "_store", "_request", "_clock", "_background"},
-    {"_protocol", "_projection"},
-    {"_expressions", "_document", "_stats"},
+    {"_index"},
+    {"_keepalive", "_waiting", "_feed", "_store", "_request", "_clock", "_background"},
+    {"_protocol", "_projection", "_stream"},
+    {"_expressions", "_document", "_stats", "_collection"},
     {"_settings"},
     {"_errors"},
 ]
@@ -57,12 +61,12 @@ def test_imports_point_one_way(path: Path) -> None:
 def test_only_the_store_talks_to_a_driver(path: Path) -> None:
     drivers = {name for name in imports(path) if name.split(".")[0] in {"pymongo", "motor", "bson"}}
     # The fence writes to collections of the user; only the store writes locks.
-    assert not drivers or path.stem in {"_store", "_fence"}
+    assert not drivers or path.stem in {"_store", "_stream", "_collection", "_fence"}
 
 
-@pytest.mark.parametrize("module", ["_keepalive", "_waiting"])
+@pytest.mark.parametrize("module", ["_keepalive", "_waiting", "_feed"])
 def test_loops_know_no_mongodb(module: str) -> None:
-    assert imports(PACKAGE / f"{module}.py") & set(RANK) <= {"_stats"}
+    assert imports(PACKAGE / f"{module}.py") & set(RANK) <= {"_stats", "_errors"}
 
 
 @pytest.mark.parametrize("module", ["_protocol", "_projection", "_expressions"])

@@ -1,0 +1,121 @@
+"""Ten thousand who wait."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from support import CommandLog, until
+
+from mongolock_async import LockRepository
+
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.timeout(300),
+    pytest.mark.parametrize("uri", ["replica_set"], indirect=True),
+]
+
+WAITERS = 10_000
+# On a machine that others share the wall clock shows their work, too; this thread's own time does not.
+STALL = 0.1
+
+
+@pytest.fixture(autouse=True)
+async def _no_debug() -> AsyncIterator[None]:
+    loop = asyncio.get_running_loop()
+    loop.set_debug(False)
+    yield
+    loop.set_debug(True)
+
+
+async def longest_stall(stop: asyncio.Event) -> float:
+    """The most of this thread's time that went by between two turns of a task that sleeps 5 ms."""
+    longest = 0.0
+    while not stop.is_set():
+        began = time.thread_time()
+        await asyncio.sleep(0.005)
+        longest = max(longest, time.thread_time() - began)
+    return longest
+
+
+async def test_10000_waiting_tasks_cost_what_one_does(
+    locks: LockRepository, make: Any, commands: CommandLog
+) -> None:
+    others = make()
+    await locks.acquire("cron", ttl=60)
+    await others.create("warm")
+    commands.clear()
+    stop = asyncio.Event()
+    stall = asyncio.create_task(longest_stall(stop))
+    tasks = []
+    for number in range(WAITERS):
+        tasks.append(asyncio.create_task(others.acquire("cron")))
+        if number % 500 == 0:
+            await asyncio.sleep(0)
+    await asyncio.sleep(10)
+    counts = {name: count for name, count in commands.counts.items() if name != "getMore"}
+    assert others.stats().waiting == WAITERS
+    began = time.monotonic()
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    gone = time.monotonic() - began
+    stop.set()
+    stalled = await stall
+    await until(lambda: empty(locks), within=2)
+    print(f"{counts}, longest stall {stalled * 1000:.0f} ms, gone in {gone:.2f} s")
+    assert sum(counts.values()) <= 12
+    assert gone < 2
+    assert stalled < STALL
+
+
+async def empty(locks: LockRepository) -> bool:
+    info = await locks.get("cron")
+    return info is not None and not info.queue
+
+
+async def test_10000_releases_at_the_moment_of_an_arrival_leave_nobody_waiting(make: Any) -> None:
+    """Each pair has a name of its own; the waiter arrives 2 ms before the release to 5 ms after it."""
+    late = []
+
+    async def pairs(count: int) -> None:
+        here, there = make(), make()
+        name = str(random.random())
+        for _ in range(count):
+            held = await here.acquire(name)
+            waiter = asyncio.create_task(there.acquire(name))
+            await asyncio.sleep(random.uniform(0, 0.012))
+            began = time.monotonic()
+            await held.release()
+            async with asyncio.timeout(10):
+                lease = await waiter
+            late.append(time.monotonic() - began)
+            await lease.release()
+
+    await asyncio.gather(*(pairs(2500) for _ in range(4)))
+    print(f"longest {max(late):.3f} s of {len(late)}")
+    assert len(late) == 10_000
+    # The lease would expire after 30 s. An election, on a machine that is busy, takes some seconds.
+    assert max(late) < 15
+
+
+async def test_those_who_wait_survive_a_change_of_primary(make: Any, replica_set: Any) -> None:
+    """Also a waiter whose stream was open on the old one."""
+    locks, others = make(), make()
+    held = await locks.acquire("cron", ttl=60)
+    waiter = asyncio.create_task(others.acquire("cron"))
+    await until(lambda: queued(locks))
+    await asyncio.sleep(0.3)
+    await replica_set.step_down()
+    await held.release()
+    async with asyncio.timeout(20):
+        assert (await waiter).held
+
+
+async def queued(locks: LockRepository) -> bool:
+    info = await locks.get("cron")
+    return info is not None and len(info.queue) == 1
