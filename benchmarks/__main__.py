@@ -1,78 +1,102 @@
 """``python -m benchmarks``: starts its own servers, and prints one table.
 
-Each figure is the median over all pairs; the bare commands and ours take turns, so that what else
-the machine does falls on both.
+Each figure is the median of its rounds. What is compared takes turns within one run, so that what else
+the machine does falls on all of it.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import statistics
-import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+import sys
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
-from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo import AsyncMongoClient, WriteConcern
-
-from mongolock_async import LockRepository
 from mongolock_async.testing import Mongod, ReplicaSet
 
-WARM_UP = 50
+from ._alone import cycles, overhead, renewal, waiting
+from ._contenders import missing
+from ._figures import Figure, plot, table
+from ._hand_off import hand_off, throughput
+from ._processes import redis_server
+
+DRIVERS = ("pymongo", "motor")
+PEERS = ("redis-py", "mongoelector")
+PARTS = ("overhead", "hand-off", "waiting", "renewal")
 
 
 async def main() -> None:
-    """Overhead of obtain and release against two bare commands, for both drivers and topologies."""
+    """Measure, and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=1000, help="pairs of each kind (default: 1000)")
-    rounds = parser.parse_args().rounds
-    print(f"{'server':<12}{'driver':<10}{'bare ms':>10}{'ours ms':>10}{'ratio':>8}")
-    servers = {"standalone": Mongod(), "three nodes": ReplicaSet(3)}
-    for label, server in servers.items():
-        async with server:
-            for driver in ("pymongo", "motor"):
-                bare, ours = await overhead(connect(driver, server.uri), rounds)
-                print(f"{label:<12}{driver:<10}{bare:>10.3f}{ours:>10.3f}{ours / bare:>8.2f}")
+    parser.add_argument("--rounds", type=int, default=300, help="rounds of each kind (default: 300)")
+    parser.add_argument("--only", choices=PARTS, help="one part (default: all)")
+    parser.add_argument("--plot", metavar="FILE", help="also draw the times, as a PNG")
+    options = parser.parse_args()
+    figures: list[Figure] = []
+    parts = PARTS if options.only is None else (options.only,)
+    async with AsyncExitStack() as stack:
+        alone = (await stack.enter_async_context(Mongod())).uri
+        three = (await stack.enter_async_context(ReplicaSet(3))).uri
+        peers = {}
+        for peer in PEERS:
+            if reason := missing(peer):
+                print(f"{peer}: {reason}", file=sys.stderr)
+            else:
+                redis = peer == "redis-py"
+                peers[peer] = await stack.enter_async_context(redis_server()) if redis else three
+        bench = Bench(alone, three, peers, options.rounds)
+        for part in parts:
+            print(f"{part} ...", file=sys.stderr, flush=True)
+            figures += await bench.measure(part)
+    print(table(figures))
+    if options.plot:
+        plot(figures, options.plot)
 
 
-def connect(driver: str, uri: str) -> Any:  # noqa: ANN401 - the client of either driver
-    """A client that waits for a majority, as our claims do."""
-    if driver == "motor":
-        motor: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(uri, w="majority")
-        return motor
-    return AsyncMongoClient[dict[str, Any]](uri, w="majority")
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """The servers that are up."""
 
+    alone: str
+    three: str
+    peers: dict[str, str]
+    rounds: int
 
-async def overhead(client: Any, rounds: int) -> tuple[float, float]:  # noqa: ANN401 - the client of either driver
-    """Milliseconds for two bare findAndModify, and for obtain and release."""
-    database = client["benchmark"]
-    bare_collection = database.get_collection("bare", write_concern=WriteConcern("majority"))
-    async with LockRepository(database["locks"]) as locks:
+    async def measure(self, part: str) -> list[Figure]:
+        """The figures of one part."""
+        parts = {
+            "overhead": self._overhead,
+            "hand-off": self._hand_off,
+            "waiting": self._waiting,
+            "renewal": self._renewal,
+        }
+        return await parts[part]()
 
-        async def bare() -> None:
-            for held in (True, False):
-                await bare_collection.find_one_and_update(
-                    {"_id": "a"}, {"$set": {"held": held, "at": time.time()}}, upsert=True
-                )
+    async def _overhead(self) -> list[Figure]:
+        figures = []
+        for label, uri in (("standalone", self.alone), ("three nodes", self.three)):
+            for driver in DRIVERS:
+                figures += await overhead(label, driver, uri, self.rounds)
+        beside = {"pymongo": self.three, **self.peers}
+        return figures + await cycles("take and free, beside peers", beside, self.rounds)
 
-        async def ours() -> None:
-            lease = await locks.obtain("a")
-            assert lease is not None
-            await lease.release()
+    async def _hand_off(self) -> list[Figure]:
+        ours = dict.fromkeys(DRIVERS, self.three)
+        figures = await hand_off("hand-off, three nodes", ours, self.rounds, floor=True)
+        floors = {figure.who: figure.value for figure in figures}
+        for driver in DRIVERS:
+            floor = floors[f"floor ({driver})"]
+            figures += [await throughput(driver, self.three, count, floor) for count in (2, 4, 8)]
+        alone = dict.fromkeys(DRIVERS, self.alone)
+        figures += await hand_off("hand-off, standalone", alone, self.rounds, floor=False)
+        beside = {"pymongo": self.three, **self.peers}
+        return figures + await hand_off("hand-off, beside peers", beside, self.rounds // 3 + 1, floor=False)
 
-        times: dict[Callable[[], Awaitable[None]], list[float]] = {bare: [], ours: []}
-        for number in range(rounds + WARM_UP):
-            for work, taken in times.items():
-                began = time.perf_counter()
-                await work()
-                if number >= WARM_UP:
-                    taken.append((time.perf_counter() - began) * 1000)
-    await client.drop_database("benchmark")
-    closing = client.close()
-    if closing is not None:
-        await closing
-    return statistics.median(times[bare]), statistics.median(times[ours])
+    async def _waiting(self) -> list[Figure]:
+        return [await waiting(driver, self.three, tasks) for driver in DRIVERS for tasks in (1, 100, 10_000)]
+
+    async def _renewal(self) -> list[Figure]:
+        return [await renewal(driver, self.three) for driver in DRIVERS]
 
 
 if __name__ == "__main__":

@@ -130,18 +130,24 @@ class LockRepository(Inspection):
         timeout: Seconds | None = None,
         keep_alive: bool = False,
     ) -> Lease:
-        """Take the lock; wait until it is free.
+        """Take the lock; wait until it is ours, in the order in which the waiters came.
+
+        The tasks of a process have one place in the lock's queue between them; if the process releases
+        the lock while others wait elsewhere, those come first. On a replica set, the release itself
+        calls the next waiter; where there are no change streams, waiters poll (``stats().waits_by``).
 
         Args:
             name: as for ``obtain``.
             owner: as for ``obtain``.
             ttl: as for ``obtain``: how long the lease lives.
-            timeout: how long to wait: seconds, or a timedelta; None: for ever.
+            timeout: how long to wait: seconds, or a timedelta; 0: ask once; None: for ever. Leaving
+                the queue may take up to a second more.
             keep_alive: as for ``obtain``.
 
         Raises:
             LockTimeoutError: it was not free in time; it says who had it.
-            TypeError, ValueError, LockError, LockBackendError: as ``obtain``.
+            TypeError, ValueError, LockError, LockBackendError, LeaseLostError: as ``obtain``. An error
+                of MongoDB also ends the wait when it comes while a place in the queue is kept.
         """
         request = self._request(name, owner, ttl, keep_alive=keep_alive)
         return await self._session.acquire(request, check_timeout(timeout))
@@ -160,7 +166,7 @@ class LockRepository(Inspection):
             name: as for ``obtain``.
             owner: as for ``obtain``.
             ttl: as for ``obtain``; the lease is renewed for as long as the block runs.
-            timeout: how long to wait on entering: seconds, or a timedelta; None: for ever.
+            timeout: how long to wait on entering: seconds, or a timedelta; 0: ask once; None: for ever.
 
         Raises:
             TypeError, ValueError: an argument is wrong.
