@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import shutil
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -69,7 +70,6 @@ class Ours(Contender):
         )
         self._stream: Any = None
         self._lease: Lease | None = None
-        self._number = 0
 
     async def open(self) -> None:
         """Also the stream of the floor, where there is one."""
@@ -98,8 +98,7 @@ class Ours(Contender):
 
     async def write(self) -> None:
         """One bare majority write."""
-        self._number += 1
-        await self._bare.update_one({"_id": NAME}, {"$set": {"number": self._number}}, upsert=True)
+        await self._bare.update_one({"_id": NAME}, {"$set": {"at": time.monotonic_ns()}}, upsert=True)
 
     async def hear(self) -> None:
         """The change event of the next one."""
