@@ -195,6 +195,7 @@ class Queue:
         now = _clock.now()
         holding = self._claims.hold(request, place.id, Grant(token, request.ttl), confirmed)
         if now - confirmed > request.ttl * RENEWED or now - self._claims.handed_at > MEASURED:
+            self._claims.handed_at = now
             self._background.spawn(self._claims.renew(holding, first=True), detached=True)
         return holding
 

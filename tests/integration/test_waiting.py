@@ -178,6 +178,27 @@ async def test_a_hand_off_is_one_write(
     assert lease.held
 
 
+@on_replica_set
+async def test_a_turn_of_two_who_contend_is_two_writes(make: Any, commands: CommandLog) -> None:
+    """Also where the lock is let go before a renewal in the background is answered."""
+    turns = 60
+
+    async def contend(locks: LockRepository) -> None:
+        for _ in range(turns // 2):
+            async with locks.lock("cron", ttl=60):
+                pass
+
+    repositories = [make(), make()]
+    await asyncio.gather(*(contend(locks) for locks in repositories))
+    for locks in repositories:
+        await listens(locks)
+    commands.clear()
+    began = time.monotonic()
+    await asyncio.gather(*(contend(locks) for locks in repositories))
+    measured = len(repositories) * (time.monotonic() - began + 1)
+    assert commands.counts["findAndModify"] <= 2 * turns + measured
+
+
 async def test_a_lease_got_by_waiting_lives_for_its_whole_ttl(
     locks: LockRepository, others: LockRepository
 ) -> None:
