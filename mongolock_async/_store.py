@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -12,17 +12,11 @@ import pymongo
 from bson.codec_options import CodecOptions
 from bson.errors import BSONError
 from pymongo import ReadPreference, ReturnDocument, WriteConcern
-from pymongo.errors import (
-    AutoReconnect,
-    ConnectionFailure,
-    NetworkTimeout,
-    OperationFailure,
-    PyMongoError,
-    ServerSelectionTimeoutError,
-)
+from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from . import _projection, _protocol
+from ._attempts import insist
 from ._collection import check_collection
 from ._document import LockInfo, Reply
 from ._errors import LockBackendError, LockError
@@ -104,7 +98,8 @@ class Store:
     async def look(self, name: str, lease: str) -> Reply | None:
         """Where a lease stands, by one node's word: enough to know when to ask."""
         with self._command("look", name):
-            answer = await self._local.find_one({"_id": name}, _projection.reply(lease))
+            find = functools.partial(self._local.find_one, {"_id": name}, _projection.reply(lease))
+            answer = await insist(find)
         return None if answer is None else Reply(answer["reply"])
 
     async def touch(self, name: str) -> None:
@@ -141,25 +136,36 @@ class Store:
     async def leave(self, name: str, lease: str) -> Reply | None:
         """Give back what the lease has, also a place in the queue: what that was, where the server says."""
         with self._command("release", name):
-            before = await self._local.find_one_and_update(
-                {"_id": name}, _protocol.release([lease]), projection=_projection.reply(lease)
-            )
+            before = await insist(self._releasing(name, [lease], _projection.reply(lease)))
         return Reply(before["reply"]) if before is not None and "reply" in before else None
 
     async def release(self, name: str, lease: str, back: Sequence[str] = ()) -> bool | None:
-        """Whether the lease was live until now; None: it was there, but may have expired before.
+        """Whether the lease was live until now; None: it may have been, or not.
 
         Those of ``back`` that wait let everybody else go first.
         """
+        release = self._releasing(name, [lease], _projection.was_held(lease), back)
+        sent = 0
+
+        async def counted() -> Mapping[str, Any] | None:
+            nonlocal sent
+            sent += 1
+            return await release()
+
         with self._command("release", name):
-            before = await self._local.find_one_and_update(
-                {"_id": name}, _protocol.release([lease], back=back), projection=_projection.was_held(lease)
-            )
-        if before is None:
-            return False
-        if "held" in before:
-            return bool(before["held"])
-        return None if any(holder["lease"] == lease for holder in before["holders"]) else False
+            before = await insist(counted)
+        if before is not None and before.get("held"):
+            return True
+        # The first of several may have released it; a repeated reply says that it was there, but not when.
+        there = before is not None and any(one["lease"] == lease for one in before.get("holders", ()))
+        return None if sent > 1 or there else False
+
+    def _releasing(
+        self, name: str, leases: list[str], projection: Stage, back: Sequence[str] = ()
+    ) -> Callable[[], Awaitable[Mapping[str, Any] | None]]:
+        pipeline = _protocol.release(leases, back=back)
+        update = self._local.find_one_and_update
+        return functools.partial(update, {"_id": name}, pipeline, projection=projection)
 
     async def release_all(self, name: str) -> bool:
         """Whether there was anybody to release."""
@@ -221,13 +227,7 @@ class Store:
                 upsert=upsert,
                 return_document=ReturnDocument.AFTER,
             )
-            try:
-                answer = await write()
-            except AutoReconnect as error:
-                # Done or not, the same lease id makes the second time harmless. The deadline is for both.
-                if isinstance(error, (NetworkTimeout, ServerSelectionTimeoutError)):
-                    raise
-                answer = await write()
+            answer = await insist(write)
             if answer is not None and "reply" not in answer:
                 answer = await self._majority.find_one({"_id": name}, projection)
             reply: Mapping[str, Any] | None = None if answer is None else answer["reply"]

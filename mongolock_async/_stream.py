@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+import pymongo
 from bson.errors import BSONError
 from pymongo.errors import OperationFailure, PyMongoError
 
@@ -16,6 +17,8 @@ from ._errors import LockBackendError
 
 # The server answers a getMore without news after so long.
 AWAIT_MS = 1000
+# One that has not answered for so long (seconds) is taken for broken: a node that was stopped or cut off.
+SILENCE = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,8 @@ class Stream:
 @contextmanager
 def _wrapped() -> Iterator[None]:
     try:
-        yield
+        with pymongo.timeout(SILENCE):
+            yield
     except (PyMongoError, BSONError) as error:
         code = error.code if isinstance(error, OperationFailure) else None
         raise LockBackendError("watch", None, type(error).__name__, code) from error

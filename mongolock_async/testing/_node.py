@@ -32,24 +32,31 @@ class Node:
     Args:
         binary: the mongod.
         args: further arguments for it.
+        host: the address that it binds and is reached at.
+        wrapper: a command that starts the mongod in its own place, for instance in another network
+            namespace; its arguments follow.
 
     Attributes:
         port: its port; 0 before the start.
         pid: its process id; 0 before the start.
     """
 
-    def __init__(self, binary: Path, args: Sequence[str] = ()) -> None:
+    def __init__(
+        self, binary: Path, args: Sequence[str] = (), *, host: str = "127.0.0.1", wrapper: Sequence[str] = ()
+    ) -> None:
         self.port = 0
         self.pid = 0
         self._binary = binary
         self._args = args
+        self._host = host
+        self._wrapper = wrapper
         self._directory = Path(os.devnull)
         self._guardian: subprocess.Popen[bytes] | None = None
 
     @property
     def address(self) -> str:
-        """``127.0.0.1:port``."""
-        return f"127.0.0.1:{self.port}"
+        """``host:port``."""
+        return f"{self._host}:{self.port}"
 
     @property
     def uri(self) -> str:
@@ -129,9 +136,9 @@ class Node:
     def _adopt(self) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="mongolock-"))
         command = [
-            str(self._binary),
+            *(*self._wrapper, str(self._binary)),
             *("--dbpath", str(self._directory), "--logpath", str(self._log)),
-            *("--port", str(self.port), "--bind_ip", "127.0.0.1", "--nounixsocket"),
+            *("--port", str(self.port), "--bind_ip", self._host, "--nounixsocket"),
             *("--wiredTigerCacheSizeGB", "0.25"),
             *("--setParameter", "enableTestCommands=1"),
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
@@ -162,7 +169,7 @@ class Node:
 
     async def _answers(self) -> bool:
         with contextlib.suppress(OSError):
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1):
+            with socket.create_connection((self._host, self.port), timeout=1):
                 pass
             with contextlib.suppress(PyMongoError):
                 await self.command("ping")
