@@ -9,7 +9,7 @@ import math
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextvars import Context
-from typing import Protocol
+from typing import Any, Protocol
 
 from ._stats import Recorder
 
@@ -52,7 +52,8 @@ class KeepAlive:
     """Renews what was added until it is discarded, in batches, all of it at a time.
 
     Args:
-        renew: renews a batch. If it raises, the outcome is unknown, and it is asked again soon.
+        renew: renews a batch, within the time that it is given. If it raises, or is late, the outcome is
+            unknown, and it is asked again soon.
         clock: seconds; the same clock as that of ``Renewable.confirm``.
         lost: the reason given to a lease that does not stand any more.
         revived: called with a lease that was discarded while its renewal was under way, and that the
@@ -72,6 +73,7 @@ class KeepAlive:
         self._parts: dict[str, int] = {}
         self._due: dict[str, float] = {}
         self._flying: dict[str, asyncio.Task[None]] = {}
+        self._renewals: set[asyncio.Future[set[str]]] = set()
         self._slots: dict[int, asyncio.Semaphore] = {}
         self._sooner = asyncio.Event()
         self._next = math.inf
@@ -102,10 +104,10 @@ class KeepAlive:
         """Stop."""
         self._kept.clear()
         self._due.clear()
-        tasks = {*self._flying.values(), *([self._task] if self._task else [])}
-        for task in tasks:
+        rounds: set[asyncio.Future[Any]] = {*self._flying.values(), *([self._task] if self._task else [])}
+        for task in rounds:
             task.cancel()
-        if tasks:
+        if tasks := rounds | self._renewals:
             await asyncio.wait(tasks)
 
     async def _run(self) -> None:
@@ -135,8 +137,7 @@ class KeepAlive:
             async with self._slots.setdefault(group, asyncio.Semaphore(IN_FLIGHT)):
                 limit = min(lease.ttl for lease in batch.values()) / LIMITS_PER_TTL
                 sent = self._clock()
-                async with asyncio.timeout(limit):
-                    held = await self._renew({name: lease.id for name, lease in batch.items()}, limit)
+                held = await self._answer({name: lease.id for name, lease in batch.items()}, limit)
         except Exception as error:  # noqa: BLE001 - whatever it was, the leases need another try
             logger.warning("renewal of %d leases: %s; trying again", len(batch), type(error).__name__)
             for lease in batch.values():
@@ -158,6 +159,21 @@ class KeepAlive:
                 lease.confirm(sent, lease.ttl)
             else:
                 lease.end(self._lost)
+
+    async def _answer(self, leases: Mapping[str, str], limit: float) -> set[str]:
+        # Never cancelled: a cancelled command may leave the driver's pool locked for good.
+        renewal = asyncio.ensure_future(self._renew(leases, limit))
+        self._renewals.add(renewal)
+        renewal.add_done_callback(self._renewed)
+        await asyncio.wait([renewal], timeout=limit)
+        if not renewal.done():
+            raise TimeoutError
+        return renewal.result()
+
+    def _renewed(self, renewal: asyncio.Future[set[str]]) -> None:
+        self._renewals.discard(renewal)
+        if not renewal.cancelled():
+            renewal.exception()  # nobody else would ask, where it came too late
 
     def _batches(self) -> Iterator[tuple[tuple[int, int], dict[str, Renewable]]]:
         """What is due, with all leases of about the same ttl, so that they stay together from then on.

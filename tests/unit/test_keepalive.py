@@ -41,12 +41,15 @@ class Server:
         self.gone: set[str] = set()
         self.fails = 0
         self.hangs: set[str] = set()
+        self.came_late = 0
         self.revived: list[object] = []
 
     async def renew(self, batch: Mapping[str, str], within: float) -> set[str]:
         assert within > 0
         self.batches.append(dict(batch))
-        await asyncio.sleep(60 if self.hangs & set(batch) else 0)
+        late = bool(self.hangs & set(batch))
+        await asyncio.sleep(10 * within if late else 0)
+        self.came_late += late
         if self.fails:
             self.fails -= 1
             raise OSError("unknown outcome")
@@ -272,3 +275,13 @@ async def test_the_loop_ends_with_its_last_lease_and_starts_again_with_the_next(
 
 async def test_closing_a_loop_that_never_ran_is_harmless() -> None:
     await keep(Server()).aclose()
+
+
+async def test_a_renewal_that_is_late_is_not_cancelled() -> None:
+    server = Server()
+    server.hangs = {"a"}
+    keeper = keep(server)
+    keeper.add(Kept("a"))
+    await until(2, server)
+    await keeper.aclose()
+    assert server.came_late == len(server.batches)
