@@ -37,11 +37,16 @@ def reply(lease: str, *, now: Expression = NOW) -> Stage:
 
 
 def reply_tick(lease: str, *, period_ms: int, now: Expression = NOW) -> Stage:
-    """The same, and the current boundary, whether it is served, and the time to the next."""
+    """The same, and the boundary, whether it is served, and the time to the next.
+
+    The boundary is the one that this lease was granted for, which is over if the answer is late; or else
+    the current one.
+    """
     current = boundary(period_ms, now)
     projection = reply(lease, now=now)
+    granted = {"$in": [lease, "$holders.lease"]}
     projection["reply"]["tick"] = {
-        "boundary_ms": {"$toLong": current},
+        "boundary_ms": {"$toLong": {"$cond": [granted, "$boundary", current]}},
         "served": {"$gte": ["$boundary", current]},
         "next_ms": {"$subtract": [{"$add": [current, period_ms]}, now]},
     }

@@ -143,7 +143,7 @@ def _transition(
     latest = {"$max": ["$expires_at", {"$max": "$holders.expires"}, {"$max": "$queue.expires"}]}
     return [
         {"$set": _expire(now, new=new)},
-        {"$set": apply},
+        *([{"$set": apply}] if apply else []),  # MongoDB 4.4 refuses an empty one
         # The entries that this very command grants; gone again before it is stored.
         {"$set": {"served": {"$slice": ["$queue", _fitting()]}}},
         {"$set": _grant(now, mine)},

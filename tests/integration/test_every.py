@@ -6,16 +6,18 @@ import asyncio
 import random
 import time
 from contextlib import aclosing
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from mongolock_async import LockRepository
+from mongolock_async import LockRepository, _projection, _protocol
 from mongolock_async._holding import Holding
 from mongolock_async._lease import Lease
 from mongolock_async._ticks import NEVER_MS
 
 PERIOD = 0.6
+PERIOD_MS = 600
 DAY_MS = 86_400_000
 
 
@@ -31,12 +33,11 @@ async def boundary_of(collection: Any, name: str = "cron") -> int:
 class Runs:
     """What several processes did, boundary by boundary."""
 
-    def __init__(self, collection: Any) -> None:
+    def __init__(self) -> None:
         self.served: list[int] = []
         self.idle = 0
         self.inside = 0
         self.most = 0
-        self._collection = collection
 
     async def follow(self, locks: LockRepository, boundaries: int, body: Any = None) -> None:
         async with aclosing(locks.every(PERIOD, "cron")) as ticks:
@@ -48,7 +49,7 @@ class Runs:
                 else:
                     self.inside += 1
                     self.most = max(self.most, self.inside)
-                    self.served.append(await boundary_of(self._collection))
+                    self.served.append(lease.fencing_token // PERIOD_MS * PERIOD_MS)
                     if body is not None:
                         await body(lease)
                     self.inside -= 1
@@ -57,21 +58,20 @@ class Runs:
 
     def gaps(self) -> list[int]:
         """From one served boundary to the next, in periods."""
-        period = round(PERIOD * 1000)
-        return [(b - a) // period for a, b in zip(self.served, self.served[1:], strict=False)]
+        return [(b - a) // PERIOD_MS for a, b in zip(self.served, self.served[1:], strict=False)]
 
 
-async def test_each_boundary_is_served_once_however_many_take_part(make: Any, collection: Any) -> None:
-    runs = Runs(collection)
+async def test_each_boundary_is_served_once_however_many_take_part(make: Any) -> None:
+    runs = Runs()
     await asyncio.gather(*(runs.follow(make(), 6) for _ in range(5)))
     assert set(runs.gaps()) == {1}
-    assert all(boundary % round(PERIOD * 1000) == 0 for boundary in runs.served)
+    assert all(boundary % PERIOD_MS == 0 for boundary in runs.served)
     assert len(runs.served) + runs.idle == 30
     assert len(runs.served) in {6, 7}  # not all need to have begun in the same period
 
 
-async def test_a_boundary_stays_served_once_with_jitter(make: Any, collection: Any) -> None:
-    runs = Runs(collection)
+async def test_a_boundary_stays_served_once_with_jitter(make: Any) -> None:
+    runs = Runs()
 
     async def late(_: Lease) -> None:
         await asyncio.sleep(random.random() * PERIOD / 2)
@@ -105,8 +105,8 @@ async def test_a_boundary_that_a_process_is_done_with_is_not_claimed_early(locks
     assert not reply.tick.served
 
 
-async def test_a_body_that_outlasts_the_period_skips_boundaries(make: Any, collection: Any) -> None:
-    runs = Runs(collection)
+async def test_a_body_that_outlasts_the_period_skips_boundaries(make: Any) -> None:
+    runs = Runs()
 
     async def long(lease: Lease) -> None:
         await asyncio.sleep(PERIOD * 1.6)
@@ -117,10 +117,8 @@ async def test_a_body_that_outlasts_the_period_skips_boundaries(make: Any, colle
     assert all(gap >= 1 for gap in runs.gaps())
 
 
-async def test_one_process_with_a_long_body_wakes_at_every_other_boundary(
-    locks: LockRepository, collection: Any
-) -> None:
-    runs = Runs(collection)
+async def test_one_process_with_a_long_body_wakes_at_every_other_boundary(locks: LockRepository) -> None:
+    runs = Runs()
 
     async def long(_: Lease) -> None:
         await asyncio.sleep(PERIOD * 1.5)
@@ -131,7 +129,7 @@ async def test_one_process_with_a_long_body_wakes_at_every_other_boundary(
 
 async def test_a_holder_that_dies_costs_its_own_boundary_and_no_other(make: Any, collection: Any) -> None:
     dead = make()
-    runs = Runs(collection)
+    runs = Runs()
     ticks = dead.every(PERIOD, "cron")
     lease = await anext(ticks)
     assert isinstance(lease, Holding)
@@ -199,10 +197,8 @@ async def test_a_cancelled_loop_releases_its_lease(locks: LockRepository, others
     assert not info.held
 
 
-async def test_a_process_stopped_for_several_periods_runs_none_of_them_late(
-    locks: LockRepository, collection: Any
-) -> None:
-    runs = Runs(collection)
+async def test_a_process_stopped_for_several_periods_runs_none_of_them_late(locks: LockRepository) -> None:
+    runs = Runs()
 
     async def stopped(_: Lease) -> None:
         time.sleep(PERIOD * 2.5)  # blocks the loop, as SIGSTOP would
@@ -250,3 +246,15 @@ async def test_a_wrong_period_sends_nothing(
     with pytest.raises(ValueError, match="name"):
         locks.every(5, "")
     assert commands.counts == {}
+
+
+def test_an_answer_that_comes_late_tells_the_boundary_that_was_granted(plain: Any) -> None:
+    """A reply that was lost is read once more, by then perhaps after the next boundary."""
+    claim = _protocol.claim_tick(
+        "s.1", owner="me", ttl_ms=60_000, period_ms=1000, after_ms=0, now=datetime(2026, 1, 1, tzinfo=UTC)
+    )
+    plain.update_one({"_id": "tick"}, claim, upsert=True)
+    late = datetime(2026, 1, 1, 0, 0, 2, 500_000, tzinfo=UTC)
+    answer = plain.find_one({"_id": "tick"}, _projection.reply_tick("s.1", period_ms=1000, now=late))
+    assert answer["reply"]["tick"]["boundary_ms"] == datetime(2026, 1, 1, tzinfo=UTC).timestamp() * 1000
+    assert answer["reply"]["tick"]["next_ms"] == 500
