@@ -166,7 +166,7 @@ def _aborted(options: Mapping[str, Any]) -> bool:
 
 def _check_field(field: object) -> str:
     if not isinstance(field, str):
-        raise TypeError(f"field must be a str, not {field!r}")
-    if not field or field.startswith("$") or "." in field or "\0" in field:
+        raise TypeError(f"field must be a str, not {type(field).__name__}")
+    if not field or field == "_id" or field.startswith("$") or "." in field or "\0" in field:
         raise ValueError(f"field must be a plain field name, not {field!r}")
     return field

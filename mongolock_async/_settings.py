@@ -26,7 +26,7 @@ def default_owner() -> str:
 def check_name(name: object) -> str:
     """A lock's name: a non-empty str of at most 1,024 bytes in UTF-8, without NUL."""
     if not isinstance(name, str):
-        raise TypeError(f"name must be a str, not {name!r}")
+        raise TypeError(f"name must be a str, not {type(name).__name__}")
     size = _utf8_size("name", name)
     if not 0 < size <= MAX_NAME_BYTES:
         raise ValueError(f"name must have 1 to {MAX_NAME_BYTES} bytes, not {size}: {name[:40]!r}")
@@ -38,7 +38,7 @@ def check_name(name: object) -> str:
 def check_owner(owner: object) -> Owner:
     """An owner: a str, or an int (no bool) of at most 64 bits."""
     if isinstance(owner, bool) or not isinstance(owner, (str, int)):
-        raise TypeError(f"owner must be a str or an int, not {owner!r}")
+        raise TypeError(f"owner must be a str or an int, not {type(owner).__name__}")
     if isinstance(owner, str):
         _utf8_size("owner", owner)
     elif not -(2**63) <= owner < 2**63:
@@ -51,7 +51,7 @@ def check_seconds(argument: str, value: object) -> float:
     if isinstance(value, timedelta):
         seconds = value.total_seconds()
     elif isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{argument} must be seconds or a timedelta, not {value!r}")
+        raise TypeError(f"{argument} must be seconds or a timedelta, not {type(value).__name__}")
     elif isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{argument} must be finite, not {value!r}")
     else:

@@ -123,7 +123,8 @@ async def test_the_field_can_be_named(locks: LockRepository, accounts: Any) -> N
 
 
 @pytest.mark.parametrize(
-    ("field", "error"), [("", ValueError), ("$x", ValueError), ("a.b", ValueError), (7, TypeError)]
+    ("field", "error"),
+    [("", ValueError), ("$x", ValueError), ("a.b", ValueError), ("_id", ValueError), (7, TypeError)],
 )
 async def test_a_wrong_field_is_refused(
     locks: LockRepository, accounts: Any, field: Any, error: type[Exception]

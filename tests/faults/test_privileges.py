@@ -1,0 +1,277 @@
+"""The least privileges of the README are enough, and what happens without each of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from pymongo.errors import OperationFailure
+from secured import LEAST, Guarded, connected, guarded_set
+from support import until
+
+from mongolock_async import LockBackendError, LockRepository
+
+Make = Callable[..., Any]
+OWNER = "owner-whom-no-error-of-mongodb-names"
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    with guarded_set(tmp_path_factory.mktemp("guarded")) as servers:
+        yield servers
+
+
+class User:
+    """A client that may do just this, and a repository of its own."""
+
+    def __init__(self, name: str, database: Any) -> None:
+        self.name = name
+        self.database = database
+        self.locks = LockRepository(database["locks"], owner=OWNER)
+
+
+@pytest.fixture
+async def user(guarded: Guarded, driver: str) -> AsyncIterator[Make]:
+    """Makes clients that may do this, by collection; all of one database."""
+    database = f"test_{uuid.uuid4().hex}"
+    async with AsyncExitStack() as stack:
+
+        async def make(**actions: Any) -> User:
+            name = guarded.user(database, actions)
+            client = await stack.enter_async_context(connected(driver, guarded.uri_of(name, "secret")))
+            made = User(name, client[database])
+            stack.push_async_callback(made.locks.aclose)
+            return made
+
+        yield make
+    guarded.root.drop_database(database)
+
+
+def without(action: str) -> list[str]:
+    return [other for other in LEAST if other != action]
+
+
+def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Our own: asyncio, in debug mode, has its own to say on a busy machine."""
+    return [record.getMessage() for record in caplog.records if record.name == "mongolock_async"]
+
+
+@pytest.fixture(autouse=True)
+def _log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "mongolock_async")
+
+
+async def test_a_user_is_refused_what_its_role_does_not_name(user: Make) -> None:
+    locks = (await user(other=LEAST)).locks
+    with pytest.raises(LockBackendError, match="code 13"):
+        await locks.get("cron")
+
+
+async def test_the_least_are_enough_to_obtain_renew_and_release(
+    user: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    locks = (await user(locks=LEAST)).locks
+    lease = await locks.obtain("cron")
+    assert lease is not None
+    assert [await lease.renew(), await lease.release()] == [True, True]
+    assert warnings_of(caplog) == []
+
+
+async def test_the_least_are_enough_to_wait_by_events(user: Make, caplog: pytest.LogCaptureFixture) -> None:
+    locks, others = (await user(locks=LEAST)).locks, (await user(locks=LEAST)).locks
+    lease = await locks.acquire("cron")
+    waiter = asyncio.create_task(others.acquire("cron", timeout=20))
+    await until(lambda: _waits_by(others, "events"))
+    await lease.release()
+    assert (await waiter).held
+    assert warnings_of(caplog) == []
+
+
+async def test_the_least_are_enough_for_a_block_that_outlives_its_ttl(user: Make) -> None:
+    locks = (await user(locks=LEAST)).locks
+    async with locks.lock("cron", ttl=1) as lease:
+        await asyncio.sleep(1.5)
+        assert lease.held
+    assert locks.stats().renewals >= 1
+
+
+async def test_the_least_are_enough_for_ticks(user: Make) -> None:
+    locks = (await user(locks=LEAST)).locks
+    ticks = locks.every(0.2, "cron")
+    assert await anext(ticks) is not None
+    await ticks.aclose()
+
+
+async def test_the_least_are_enough_to_look_and_to_force(user: Make, guarded: Guarded) -> None:
+    one = await user(locks=LEAST)
+    await one.locks.create("cron")
+    await one.locks.acquire("cron")
+    info = await one.locks.get("cron")
+    assert info is not None
+    assert info.held
+    assert [found.name async for found in one.locks.list()] == ["cron"]
+    assert await one.locks.force_release("cron") is True
+    assert "expires_at_1" in guarded.root[one.database.name]["locks"].index_information()
+
+
+async def test_the_least_are_enough_to_verify_in_a_transaction(user: Make) -> None:
+    one = await user(locks=LEAST, accounts=["find", "update", "insert", "remove"])
+    lease = await one.locks.acquire("cron")
+    started = one.database.client.start_session()
+    async with started if hasattr(started, "__aenter__") else await started as session:
+
+        async def transfer(session: Any) -> None:
+            await one.database.accounts.insert_one({"_id": 1}, session=session)
+            await lease.verify(session)
+
+        await session.with_transaction(transfer)
+    assert await one.database.accounts.find_one() == {"_id": 1}
+
+
+# What each needs, in the case that needs the most. A look comes after a write that has matched nothing.
+FENCED: dict[str, tuple[list[str], Callable[[Any], Any]]] = {
+    "update_one": (["find", "update"], lambda fence: fence.update_one({"_id": 2}, {"$set": {"n": 1}})),
+    "update_one, upsert": (
+        ["find", "update", "insert"],
+        lambda fence: fence.update_one({"_id": 2}, {"$set": {"n": 1}}, upsert=True),
+    ),
+    "update_many": (["find", "update"], lambda fence: fence.update_many({}, {"$set": {"n": 1}})),
+    "replace_one": (["find", "update"], lambda fence: fence.replace_one({"_id": 2}, {"n": 1})),
+    "find_one_and_update": (
+        ["find", "update"],
+        lambda fence: fence.find_one_and_update({"_id": 1}, {"$set": {"n": 1}}),
+    ),
+    "delete_one": (["find", "remove"], lambda fence: fence.delete_one({"_id": 2})),
+    "insert_one": (["insert"], lambda fence: fence.insert_one({"_id": 2})),
+}
+
+
+@pytest.mark.parametrize("write", FENCED)
+async def test_a_fenced_write_needs_these_on_its_collection_and_no_more(
+    user: Make, guarded: Guarded, write: str
+) -> None:
+    actions, work = FENCED[write]
+    one = await user(locks=LEAST, accounts=actions)
+    guarded.root[one.database.name]["accounts"].insert_one({"_id": 1})
+    lease = await one.locks.acquire("cron")
+    fence = lease.fenced(one.database["accounts"])
+    await work(fence)
+    guarded.root[one.database.name]["accounts"].delete_one({"_id": 2})
+    for missing in actions:
+        rest = [action for action in actions if action != missing]
+        guarded.change(one.name, one.database.name, {"locks": LEAST, "accounts": rest})
+        with pytest.raises(OperationFailure) as caught:
+            await work(fence)
+        assert caught.value.code == 13
+
+
+async def test_without_create_index_there_is_one_warning_and_the_rest_works(
+    user: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = await user(locks=without("createIndex"))
+    for _ in range(3):
+        lease = await one.locks.acquire("cron")
+        assert await lease.release() is True
+    (warning,) = warnings_of(caplog)
+    assert warning.startswith(
+        f"no TTL index on {one.database.name}.locks.expires_at: OperationFailure (code 13)"
+    )
+
+
+async def test_without_change_stream_there_is_one_warning_and_waiters_poll(
+    user: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    locks, others = (await user(locks=LEAST)).locks, (await user(locks=without("changeStream"))).locks
+    for _ in range(2):
+        lease = await locks.acquire("cron")
+        waiter = asyncio.create_task(others.acquire("cron", timeout=20))
+        await until(lambda: _waits_by(others, "polling"))
+        await asyncio.sleep(1.5)  # the stream is tried again after 1 s
+        released = time.monotonic()
+        await lease.release()
+        await (await waiter).release()
+        assert time.monotonic() - released < 2
+    assert warnings_of(caplog) == [
+        "waiting by polling: no change stream: watch: MongoDB failed: OperationFailure (code 13)"
+    ]
+
+
+CALLS: dict[str, Callable[[LockRepository], Any]] = {
+    "obtain": lambda locks: locks.obtain("cron"),
+    "acquire": lambda locks: locks.acquire("cron", timeout=10),
+    "acquire, asking once": lambda locks: locks.acquire("cron", timeout=0),
+    "lock": lambda locks: locks.lock("cron").__aenter__(),
+    "every": lambda locks: anext(locks.every(0.2, "cron")),
+    "create": lambda locks: locks.create("cron"),
+    "get": lambda locks: locks.get("cron"),
+    "list": lambda locks: anext(locks.list()),
+    "force_release": lambda locks: locks.force_release("cron"),
+}
+NEEDS = {
+    "find": set(CALLS),
+    "update": set(CALLS) - {"get", "list"},
+    "insert": set(CALLS) - {"get", "list", "force_release"},
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("missing", NEEDS)
+async def test_without_a_privilege_that_it_needs_a_call_fails_at_once_with_code_13(
+    user: Make, missing: str, call: str
+) -> None:
+    await (await user(locks=LEAST)).locks.create("cron")
+    locks = (await user(locks=without(missing))).locks
+    async with asyncio.timeout(5):
+        if call in NEEDS[missing]:
+            with pytest.raises(LockBackendError) as caught:
+                await CALLS[call](locks)
+            assert (caught.value.code, caught.value.kind) == (13, "OperationFailure")
+            assert "not authorized" in str(caught.value.__cause__)
+            assert str(caught.value).endswith("MongoDB failed: OperationFailure (code 13)")
+        else:
+            await CALLS[call](locks)
+        await locks.aclose()
+
+
+async def test_without_insert_a_lease_that_is_held_is_renewed_and_released_all_the_same(
+    user: Make, guarded: Guarded
+) -> None:
+    one = await user(locks=LEAST)
+    lease = await one.locks.acquire("cron")
+    guarded.change(one.name, one.database.name, {"locks": without("insert")})
+    assert [await lease.renew(), await lease.release()] == [True, True]
+
+
+async def test_a_lease_whose_user_may_not_update_any_more_is_lost_at_its_end(
+    user: Make, guarded: Guarded, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = await user(locks=LEAST)
+    lease = await one.locks.acquire("cron", ttl=1, keep_alive=True)
+    guarded.change(one.name, one.database.name, {"locks": without("update")})
+    async with asyncio.timeout(5):
+        await lease.lost.wait()
+        with pytest.raises(LockBackendError, match="code 13"):
+            await lease.renew() if lease.held else await lease.release()
+    assert "renewal of 1 leases: LockBackendError; trying again" in warnings_of(caplog)
+
+
+async def test_a_waiter_whose_user_may_not_update_any_more_is_told_so(user: Make, guarded: Guarded) -> None:
+    locks, one = (await user(locks=LEAST)).locks, await user(locks=LEAST)
+    await locks.acquire("cron", ttl=2)
+    waiter = asyncio.create_task(one.locks.acquire("cron", timeout=30))
+    await until(lambda: _waits_by(one.locks, "events"))
+    await asyncio.sleep(0.1)
+    guarded.change(one.name, one.database.name, {"locks": without("update")})
+    async with asyncio.timeout(10):
+        with pytest.raises(LockBackendError, match="code 13"):
+            await waiter
+
+
+async def _waits_by(locks: LockRepository, mode: str) -> bool:
+    return locks.stats().waits_by == mode

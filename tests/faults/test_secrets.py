@@ -1,0 +1,367 @@
+"""No password, document or command shows in a log line or an error of ours, whatever goes wrong.
+
+Names and owners do: they are for people. The driver's own error, which quotes commands, is the
+``__cause__`` of ours; it is the user's to log or not, and not searched here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from secured import LEAST, Guarded, connected, guarded_set
+from support import until
+
+from mongolock_async import (
+    LeaseLostError,
+    LockBackendError,
+    LockError,
+    LockRepository,
+    LockTimeoutError,
+    StaleTokenError,
+)
+from mongolock_async._settings import default_owner
+
+SECRET = "hunter2-4711-swordfish"
+# What the text of an error or a log line has no business with: parts of commands.
+COMMAND = ["$switch", "$literal", "$$NOW", "findAndModify", "lsid", "$clusterTime", "updateDescription"]
+
+on_replica_set = pytest.mark.parametrize("uri", ["replica_set"], indirect=True)
+
+
+class Heard(logging.Handler):
+    """Our log lines and our errors, and what they show."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.errors: list[BaseException] = []
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+    @contextlib.contextmanager
+    def error(self, kind: type[BaseException]) -> Iterator[None]:
+        """Expect it, and keep it."""
+        with pytest.raises(kind) as caught:
+            yield
+        self.errors.append(caught.value)
+
+    def logged(self, text: str) -> bool:
+        """Whether one of our log lines says so."""
+        return any(text in record.getMessage() for record in self.records)
+
+    async def line(self, text: str) -> None:
+        """Wait until one of our log lines says so."""
+
+        async def said() -> bool:
+            return self.logged(text)
+
+        await until(said)
+
+    @property
+    def texts(self) -> list[str]:
+        """All that somebody may come to see of them."""
+        plain = logging.Formatter()
+        found = []
+        for error in self.errors:
+            found += [str(error), repr(error), repr(error.args)]
+        for record in self.records:
+            # With the traceback, where there is one.
+            found += [plain.format(record), str(record.msg), repr(record.args), str(record.exc_text)]
+        return found
+
+
+def shown(texts: list[str], secrets: list[str]) -> list[str]:
+    return [text for text in texts if any(secret in text for secret in secrets)]
+
+
+@contextlib.contextmanager
+def hearing() -> Iterator[Heard]:
+    """All that our logger is told during the block, at every level."""
+    heard, logger = Heard(), logging.getLogger("mongolock_async")
+    level = logger.level
+    logger.addHandler(heard)
+    logger.setLevel(logging.DEBUG)
+    yield heard
+    logger.setLevel(level)
+    logger.removeHandler(heard)
+
+
+@pytest.fixture
+def heard() -> Iterator[Heard]:
+    """At the end, something was heard, and nothing of it shows a secret."""
+    with hearing() as heard:
+        yield heard
+    assert heard.texts
+    assert shown(heard.texts, [SECRET, *COMMAND]) == []
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    with guarded_set(tmp_path_factory.mktemp("guarded")) as servers:
+        yield servers
+
+
+@pytest.fixture
+async def stranger(driver: str) -> AsyncIterator[Any]:
+    """Makes repositories of clients that come by this URI."""
+    async with AsyncExitStack() as stack:
+
+        async def make(uri: str, database: str = "test", **options: Any) -> LockRepository:
+            client = await stack.enter_async_context(connected(driver, uri))
+            locks = LockRepository(client[database]["locks"], **options)
+            stack.push_async_callback(locks.aclose)
+            return locks
+
+        yield make
+
+
+@contextlib.asynccontextmanager
+async def failing(client: Any, *commands: str, **how: Any) -> AsyncIterator[None]:
+    """These commands fail during the block."""
+    data = {"failCommands": list(commands), "errorCode": 8000, **how}
+    await client.admin.command({"configureFailPoint": "failCommand", "mode": "alwaysOn", "data": data})
+    try:
+        yield
+    finally:
+        await client.admin.command({"configureFailPoint": "failCommand", "mode": "off"})
+
+
+def test_a_secret_would_be_found() -> None:
+    with hearing() as heard:
+        logger = logging.getLogger("mongolock_async")
+        logger.debug("an argument: %s", SECRET)
+        try:
+            raise ValueError(SECRET)
+        except ValueError:
+            logger.debug("a traceback", exc_info=True)
+    heard.errors.append(LockBackendError("obtain", SECRET, "Kind"))
+    found = "\n".join(shown(heard.texts, [SECRET]))
+    assert all(text in found for text in ("an argument: ", "a traceback\nTraceback", "LockBackendError("))
+
+
+async def test_a_wrong_password_is_not_shown(heard: Heard, guarded: Guarded, stranger: Any) -> None:
+    locks = await stranger(guarded.uri_of("root", SECRET), command_timeout=0.5)
+    for use in (locks.get("cron"), locks.obtain("cron")):
+        with heard.error(LockBackendError):
+            await use
+    assert "code 18" in str(heard.errors[0])
+
+
+async def test_what_a_missing_privilege_makes_the_server_quote_is_not_shown(
+    heard: Heard, guarded: Guarded, stranger: Any
+) -> None:
+    database = f"test_{uuid.uuid4().hex}"
+    user = guarded.user(database, {"locks": ["find"]}, password=SECRET)
+    locks = await stranger(guarded.uri_of(user, SECRET), database, owner=SECRET)
+    for use in (
+        locks.obtain("cron"),
+        locks.acquire("cron"),
+        locks.create("cron"),
+        locks.force_release("cron"),
+    ):
+        with heard.error(LockBackendError):
+            await use
+    # The driver's own error does show it: this is what the text of ours is kept apart from.
+    assert SECRET in str(heard.errors[0].__cause__)
+
+
+async def test_a_stream_that_is_refused_shows_nothing(heard: Heard, guarded: Guarded, stranger: Any) -> None:
+    database = f"test_{uuid.uuid4().hex}"
+    user = guarded.user(
+        database, {"locks": [each for each in LEAST if each != "changeStream"]}, password=SECRET
+    )
+    locks = await stranger(guarded.uri_of(user, SECRET), database)
+    lease = await locks.acquire("cron")
+    waiter = asyncio.create_task(locks.acquire("cron", SECRET))
+    await heard.line("no change stream")
+    await lease.release()
+    await waiter
+    # By the id of the session one could speak for its leases.
+    assert shown(heard.texts, [locks._session.id]) == []
+
+
+async def test_a_server_out_of_reach_shows_no_credentials(heard: Heard, stranger: Any) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    uri = f"mongodb://{SECRET}:{SECRET}@127.0.0.1:{port}/?appname={SECRET}"
+    locks = await stranger(uri, command_timeout=0.3)
+    with heard.error(LockBackendError):
+        await locks.obtain("cron", SECRET)
+    with heard.error(LockBackendError):
+        await anext(locks.list())
+    await locks.aclose()
+    assert heard.logged("a lease of 'cron' was not given back")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{"password": SECRET}, {"holders": SECRET}, {"holders": [], "queue": [], "token": SECRET}],
+    ids=str,
+)
+async def test_a_foreign_document_is_not_shown(
+    heard: Heard, locks: LockRepository, collection: Any, document: dict[str, Any]
+) -> None:
+    await collection.insert_one({"_id": "cron", **document})
+    for use in (
+        locks.obtain("cron", SECRET),
+        locks.acquire("cron", SECRET),
+        locks.create("cron"),
+        locks.get("cron"),
+        locks.force_release("cron"),
+        anext(locks.every(1, "cron", SECRET)),
+    ):
+        with heard.error(LockError):
+            await use
+
+
+async def test_a_lease_whose_document_turned_foreign_shows_nothing(
+    heard: Heard, locks: LockRepository, collection: Any
+) -> None:
+    lease = await locks.acquire("cron", SECRET, ttl=1, keep_alive=True)
+    await collection.replace_one({"_id": "cron"}, {"holders": SECRET, "password": SECRET})
+    with heard.error(LockError):
+        await lease.renew()
+    await lease.lost.wait()
+    with heard.error(LockError):
+        await lease.release()
+    assert heard.logged("lease of 'cron' is lost")
+
+
+async def test_a_timeout_shows_the_owner_and_nothing_else_of_the_document(
+    heard: Heard, locks: LockRepository, others: LockRepository, collection: Any
+) -> None:
+    await locks.acquire("cron", "the owner")
+    await collection.update_one({"_id": "cron"}, {"$set": {"note": SECRET}})
+    for timeout in (0, 0.3):
+        with heard.error(LockTimeoutError):
+            await others.acquire("cron", SECRET, timeout=timeout)
+    assert all("'the owner'" in str(error) for error in heard.errors)
+
+
+async def test_a_lost_lease_shows_its_own_owner_and_no_other(
+    heard: Heard, locks: LockRepository, others: LockRepository, collection: Any
+) -> None:
+    with heard.error(LeaseLostError):
+        async with locks.lock("cron", ttl=1):
+            await others.force_release("cron")
+            await others.acquire("cron", SECRET)
+            await collection.update_one({"_id": "cron"}, {"$set": {"note": SECRET}})
+            await asyncio.sleep(5)
+    assert repr(default_owner()) in str(heard.errors[0])
+
+
+async def test_a_fence_that_refuses_shows_no_document(
+    heard: Heard, locks: LockRepository, collection: Any
+) -> None:
+    accounts = collection.database["accounts"]
+    late = (await locks.acquire("cron")).fenced(accounts)
+    await locks.force_release("cron")
+    successor = (await locks.acquire("cron")).fenced(accounts)
+    await successor.insert_one({"_id": SECRET, "password": SECRET})
+    for use in (
+        late.update_one({"password": SECRET}, {"$set": {"more": SECRET}}),
+        late.update_many({"password": SECRET}, {"$set": {"more": SECRET}}),
+        late.insert_one({"_id": SECRET, "password": SECRET}),
+        late.delete_one({"_id": SECRET}),
+    ):
+        with heard.error(StaleTokenError):
+            await use
+
+
+@on_replica_set
+async def test_a_verification_that_fails_shows_nothing(
+    heard: Heard, locks: LockRepository, client: Any, collection: Any
+) -> None:
+    lease = await locks.acquire("cron")
+    await collection.delete_one({"_id": "cron"})
+    await collection.insert_one({"_id": "cron", "password": SECRET})
+    started = client.start_session()
+    async with started if hasattr(started, "__aenter__") else await started as session:
+        begun = session.start_transaction()
+        async with await begun if asyncio.iscoroutine(begun) else begun:
+            with heard.error(LeaseLostError):
+                await lease.verify(session)
+            await session.abort_transaction()
+
+
+async def test_commands_that_fail_show_nothing(heard: Heard, locks: LockRepository, client: Any) -> None:
+    await locks.create("cron")
+    async with failing(client, "findAndModify", "find", "update"):
+        for use in (
+            locks.obtain("cron", SECRET),
+            locks.acquire("cron", SECRET),
+            locks.get("cron"),
+            locks.force_release("cron"),
+            anext(locks.every(1, "cron", SECRET)),
+            anext(locks.list("cron")),
+        ):
+            with heard.error(LockBackendError):
+                await use
+        await heard.line("was not given back")
+
+
+async def test_an_index_a_renewal_and_a_release_that_fail_show_nothing(
+    heard: Heard, locks: LockRepository, client: Any
+) -> None:
+    async with failing(client, "createIndexes"):
+        lease = await locks.acquire("cron", SECRET, ttl=2)
+        await lease.release()
+    async with locks.lock("cron", SECRET, ttl=2), failing(client, "update", "findAndModify"):
+        await heard.line("renewal of 1 leases")
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(locks.lock("cron", SECRET, ttl=2))
+        failed = failing(client, "findAndModify")
+        await failed.__aenter__()
+    await failed.__aexit__(None, None, None)
+    assert heard.logged("no TTL index on")
+    assert heard.logged("release of 'cron' was not confirmed")
+
+
+@on_replica_set
+async def test_a_stream_that_breaks_shows_nothing(
+    heard: Heard, locks: LockRepository, others: LockRepository, client: Any
+) -> None:
+    lease = await locks.acquire("cron")
+    async with failing(client, "aggregate"):
+        waiter = asyncio.create_task(others.acquire("cron", SECRET))
+        await heard.line("no change stream")
+        await lease.release()
+        await waiter
+    assert shown(heard.texts, [others._session.id]) == []
+
+
+async def test_an_owner_that_is_too_large_is_not_shown(heard: Heard, locks: LockRepository) -> None:
+    with heard.error(LockBackendError):
+        await locks.obtain("cron", SECRET * 1_000_000)
+
+
+@pytest.mark.parametrize("wrong", [{"password": SECRET}, [SECRET], SECRET.encode(), {SECRET}], ids=type)
+async def test_a_document_in_the_place_of_an_argument_is_not_shown(
+    heard: Heard, locks: LockRepository, collection: Any, wrong: Any
+) -> None:
+    lease = await locks.acquire("cron")
+    for use in (
+        lambda: locks.lock(wrong),
+        lambda: locks.lock("cron", wrong),
+        lambda: locks.lock("cron", ttl=wrong),
+        lambda: locks.lock("cron", timeout=wrong),
+        lambda: lease.fenced(collection, wrong),
+        lambda: LockRepository(wrong),
+        lambda: lease.fenced(wrong),
+    ):
+        with heard.error(TypeError):
+            use()
+    with heard.error(TypeError):
+        await lease.fenced(collection).update_one([wrong], {})  # type: ignore[arg-type]  # on purpose
+    with heard.error(TypeError):
+        await lease.verify(wrong)

@@ -1,0 +1,90 @@
+"""Servers that ask who you are, and clients of either driver for them."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import AsyncMongoClient, MongoClient
+
+from mongolock_async.testing import Mongod, ReplicaSet
+
+Server = TypeVar("Server", Mongod, ReplicaSet)
+
+# What the README asks for, on the one collection of the locks.
+LEAST = ("find", "insert", "update", "createIndex", "changeStream")
+
+
+@contextmanager
+def running(server: Server) -> Iterator[Server]:
+    """Run it during the block, for fixtures that are not async."""
+    asyncio.run(server.__aenter__())
+    try:
+        if not server.nodes:
+            pytest.skip("needs a mongod of its own, with arguments: the one at MONGODB_URI has its own")
+        yield server
+    finally:
+        asyncio.run(server.__aexit__(None, None, None))
+
+
+@asynccontextmanager
+async def connected(driver: str, uri: str, **options: Any) -> AsyncIterator[Any]:
+    """A client of that driver."""
+    if driver == "motor":
+        motor: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(uri, **options)
+        yield motor
+        motor.close()
+    else:
+        async with AsyncMongoClient[dict[str, Any]](uri, **options) as client:
+            yield client
+
+
+class Guarded:
+    """A replica set of one node that lets nobody in without a password."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self.root: MongoClient[dict[str, Any]] = MongoClient(self.uri_of("root", "root"))
+
+    def uri_of(self, user: str, password: str) -> str:
+        """The URI with these credentials."""
+        return self.uri.replace("mongodb://", f"mongodb://{user}:{password}@")
+
+    def user(self, database: str, actions: Mapping[str, Sequence[str]], password: str = "secret") -> str:
+        """Make a user who may do this, by collection, and nothing else; its name."""
+        name = f"user-{uuid.uuid4().hex}"
+        self.root.admin.command("createRole", name, privileges=_privileges(database, actions), roles=[])
+        self.root.admin.command("createUser", name, pwd=password, roles=[name])
+        return name
+
+    def change(self, user: str, database: str, actions: Mapping[str, Sequence[str]]) -> None:
+        """Let the user do this from now on, and nothing else."""
+        self.root.admin.command("updateRole", user, privileges=_privileges(database, actions))
+
+
+@contextmanager
+def guarded_set(folder: Path) -> Iterator[Guarded]:
+    """Such a set; ``folder`` is for its key."""
+    key = folder / "key"
+    key.write_text("k" * 64)
+    key.chmod(0o400)
+    with running(ReplicaSet(1, args=["--auth", "--keyFile", str(key)])) as servers:
+        # The server allows this once, from its own machine.
+        asyncio.run(servers.nodes[0].command({"createUser": "root", "pwd": "root", "roles": ["root"]}))
+        guarded = Guarded(servers.uri)
+        with guarded.root:
+            yield guarded
+
+
+def _privileges(database: str, actions: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+    return [
+        {"resource": {"db": database, "collection": collection}, "actions": list(allowed)}
+        for collection, allowed in actions.items()
+        if allowed
+    ]
