@@ -1,0 +1,51 @@
+"""How far an exploration goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from model import Model
+
+from .world import MARGIN, TICK, TTL, Session, World, freeze
+
+ALL = frozenset({"try", "wait", "ask", "renew", "release", "cancel", "leave", "write"})
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """``depth``: steps from a start; None: every state there is.
+
+    ``unheard``: requests under way whose answer nobody awaits. ``grants``: how many in a tick. ``ahead``:
+    what a primary's clock may be ahead by. ``offsets``: what the sessions' own clocks are ahead by.
+    ``moves``: what sessions do. ``queued``: start also from a lock that A holds and B waits for.
+    ``opening``: how the steps begin that are taken first, and not counted in the depth.
+    """
+
+    sessions: int = 3
+    failures: int = 2
+    depth: int | None = None
+    unheard: int = 2
+    grants: int = 2
+    ahead: tuple[int, ...] = (0, 1)
+    offsets: tuple[int, ...] = (0, 0, 0)
+    moves: frozenset[str] = ALL
+
+    queued: bool = False
+    opening: tuple[str, ...] = ()
+
+    def starts(self) -> list[World]:
+        """A lock that nobody has used yet, and the other one."""
+        sessions = tuple(Session(offset=self.offsets[number]) for number in range(self.sessions))
+        fresh = World(sessions)
+        return [fresh, _queued(fresh)] if self.queued else [fresh]
+
+
+def _queued(fresh: World) -> World:
+    lock = Model()
+    for lease in ("A.1", "B.1"):
+        lock.claim(fresh.clock, lease, 1, TTL * TICK, 1, wait=True)
+    document, now, token = freeze(lock), fresh.now, lock.token
+    holding = Session("holding", "A.1", 1, token=token, until=now + TTL - MARGIN)
+    waiting = Session("waiting", "B.1", 1, since=now, newest=token)
+    world = replace(fresh.put(0, holding).put(1, waiting), primary=document, committed=document)
+    return replace(world, believed=token)

@@ -1,0 +1,143 @@
+"""What two worlds have in common that differ only in names, in the date and in the size of tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b
+
+from model import Entry
+
+from .world import RETENTION, TICK, TTL, Document, Request, World
+
+# Ages beyond this make no difference: every lease, place and deadline that counts from then is over.
+OLD = -TTL - 1
+
+
+def digest(world: World) -> bytes:
+    return blake2b(repr(form(world)).encode(), digest_size=12).digest()
+
+
+def form(world: World) -> tuple[object, ...]:
+    """Equal for two worlds only if each step of one has its like in the other."""
+    return _Form(world).whole()
+
+
+class _Form:
+    def __init__(self, world: World) -> None:
+        self.world = world
+        # A former primary may have been ahead, but no clock is behind the true time.
+        self.clock = world.now * TICK
+        self.ranks = {token: rank for rank, token in enumerate(self._old_tokens(), 1)}
+        self.names: dict[str, int] = {}
+
+    def whole(self) -> tuple[object, ...]:
+        world = self.world
+        rows = sorted((self._session(number), number) for number in range(len(world.sessions)))
+        for rank, (_, number) in enumerate(rows):
+            if lease := world.sessions[number].lease:
+                self.names[lease] = -1 - rank
+        documents = self._document(world.primary), self._document(world.committed)
+        # A lease that nothing but requests knows of needs no name.
+        unheard = sorted(
+            (self.names.get(lease, 0), self._unheard(lease))
+            for lease in {request.lease for request in world.requests if not request.heard}
+        )
+        return (
+            tuple(row for row, _ in rows),
+            documents,
+            tuple(unheard),
+            world.ahead,
+            world.failures,
+            self._token(world.stamp),
+            self._token(world.newest),
+            self._token(world.believed),
+        )
+
+    def _session(self, number: int) -> tuple[object, ...]:
+        world = self.world
+        one = world.sessions[number]
+        return (
+            one.phase,
+            one.stays,
+            self._age(one.since),
+            self._token(one.newest),
+            self._token(one.token),
+            max(one.until - world.now, 0),
+            self._token(one.writing),
+            one.offset,
+            tuple(
+                self._request(request)
+                for request in world.requests
+                if request.heard and request.session == number
+            ),
+            tuple((self._token(call.token), call.safe) for call in world.calls if call.session == number),
+            self._unheard(one.lease),
+            _place(world.primary, one.lease),
+            _place(world.committed, one.lease),
+        )
+
+    def _unheard(self, lease: str) -> tuple[object, ...]:
+        requests = [
+            request for request in self.world.requests if request.lease == lease and not request.heard
+        ]
+        return tuple(sorted(self._request(request) for request in requests))
+
+    def _request(self, request: Request) -> tuple[object, ...]:
+        answer = request.answer
+        return (
+            request.kind,
+            self._age(request.since) if request.heard else 0,
+            request.undo,
+            request.safe,
+            ()
+            if answer is None
+            else (self._token(answer.token), answer.remaining, answer.waits, self._token(answer.newest)),
+        )
+
+    def _document(self, document: Document | None) -> tuple[object, ...]:
+        if document is None:
+            return ()
+        age = max(document.token // TICK - self.world.now, -1 - RETENTION)
+        entries = self._entries(document.holders), self._entries(document.queue)
+        return (self._token(document.token), age, *entries)
+
+    def _entries(self, entries: Iterable[Entry]) -> tuple[object, ...]:
+        return tuple(
+            (self._name(entry.lease), entry.expires // TICK - self.world.now, self._token(entry.token or 0))
+            for entry in entries
+            if entry.expires > self.clock
+        )
+
+    def _name(self, lease: str) -> int:
+        return self.names.setdefault(lease, len(self.names) + 1)
+
+    def _age(self, since: int) -> int:
+        return max(since - self.world.now, OLD) if since else 0
+
+    def _token(self, token: int) -> int:
+        """Of those that the clock has passed, the order alone: the next one is greater."""
+        return self.ranks.get(token) or (1_000 + token - self.clock if token else 0)
+
+    def _old_tokens(self) -> list[int]:
+        world = self.world
+        found = {world.stamp, world.newest, world.believed}
+        for document in (world.primary, world.committed):
+            if document is not None:
+                found.add(document.token)
+                found.update(entry.token or 0 for entry in document.holders)
+        for session in world.sessions:
+            found.update((session.newest, session.token, session.writing))
+        for request in world.requests:
+            if request.answer is not None:
+                found.update((request.answer.token, request.answer.newest))
+        found.update(call.token for call in world.calls)
+        return sorted(token for token in found if 0 < token < self.clock)
+
+
+def _place(document: Document | None, lease: str) -> int:
+    if document is None or not lease:
+        return -1
+    for number, entry in enumerate(document.holders + document.queue):
+        if entry.lease == lease:
+            return number
+    return -1

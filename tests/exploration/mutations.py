@@ -1,0 +1,201 @@
+"""Ways to get the protocol wrong, and the property that each of them breaks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from model import Entry, Model
+
+from . import properties
+from .bounds import Bounds
+from .properties import Property
+from .protocol import Protocol
+from .world import TICK, TTL
+
+
+class ByName(Model):
+    """A release frees the lock, whoever holds it."""
+
+    def release(self, now: int, lease: str, back: str | None = None) -> None:
+        self.holders = []
+        super().release(now, lease, back)
+
+
+class Reviving(Model):
+    """A renewal writes the lease again if it is gone."""
+
+    def renew(self, now: int, lease: str, mine: str | None = None) -> None:
+        super().renew(now, lease, mine)
+        if all(entry.lease != lease for entry in self.holders + self.queue):
+            self.holders.append(Entry(lease, 1, TTL * TICK, now, now + TTL * TICK, self.token))
+
+
+class Counting(Model):
+    """A token is the last one and 1."""
+
+    def _grant(self, now: int, mine: str | None = None) -> None:
+        last, known = self.token, {entry.lease for entry in self.holders}
+        super()._grant(now, mine)
+        fresh = [entry.lease for entry in self.holders if entry.lease not in known]
+        self.holders = [
+            replace(entry, token=last + 1 + fresh.index(entry.lease)) if entry.lease in fresh else entry
+            for entry in self.holders
+        ]
+        self.token = last + len(fresh)
+
+
+class Overtaking(Model):
+    """A claim takes a free lock, whoever waits."""
+
+    def claim(self, now: int, lease: str, weight: int, ttl: int, capacity: int, *, wait: bool) -> None:
+        self._expire(now)
+        before = [entry for entry in self.queue if entry.lease != lease]
+        self.queue = [entry for entry in self.queue if entry.lease == lease]
+        super().claim(now, lease, weight, ttl, capacity, wait=wait)
+        self.queue = before + self.queue
+
+
+class NotHandingOver(Model):
+    """A release leaves the lock free, and those who wait to find out."""
+
+    def release(self, now: int, lease: str, back: str | None = None) -> None:
+        queue = [entry for entry in self.queue if entry.lease != lease and entry.expires > now]
+        self.queue = []
+        super().release(now, lease, back)
+        self.queue = queue
+
+
+class Eternal(Model):
+    """A lease ends by release alone."""
+
+    def _expire(self, now: int) -> None:
+        self.queue = [entry for entry in self.queue if entry.expires > now]
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """A protocol that is wrong. ``bounds``: a small world that shows it."""
+
+    name: str
+    protocol: Protocol
+    breaks: Property
+    bounds: Bounds
+
+
+def _small(*moves: str, failures: int = 0, sessions: int = 2, ahead: int = 0) -> Bounds:
+    clocks = (0, ahead) if ahead else (0,)
+    return Bounds(sessions, failures, unheard=1, ahead=clocks, moves=frozenset(moves))
+
+
+# Too deep to be found from the start: B is granted and does not hear so, and the grant is over.
+UNHEARD_GRANT = (
+    "A asks",
+    "the claim of A.1 is carried out",
+    "a majority",
+    "A hears",
+    "B asks",
+    "the claim of B.1 is carried out",
+    "the claim of B.1, carried out, loses its answer",
+    "A sends the release",
+    "the release of A.1 is carried out",
+    *["a tick passes"] * TTL,
+)
+
+MUTATIONS = (
+    Mutation(
+        "the client's clock decides what has expired",
+        Protocol(server_clock=False),
+        properties.ONE_BELIEVES,
+        replace(_small("try"), offsets=(0, 4, 0)),
+    ),
+    Mutation(
+        "a release frees the lock by its name",
+        Protocol(model=ByName),
+        properties.OTHERS_ALONE,
+        _small("try", "release"),
+    ),
+    Mutation(
+        "a renewal revives what has expired",
+        Protocol(model=Reviving),
+        properties.OTHERS_ALONE,
+        _small("try", "renew"),
+    ),
+    Mutation(
+        "a claim is answered before a majority has it",
+        Protocol(majority=False),
+        properties.ONE_BELIEVES,
+        _small("try", failures=1),
+    ),
+    Mutation(
+        "a promotion is told before a majority has it",
+        Protocol(committed_calls=False),
+        properties.IS_STORED,
+        _small("wait", "release", failures=1),
+    ),
+    Mutation(
+        "a promotion is believed that is older than the last answer",
+        Protocol(newer_calls=False),
+        properties.IS_STORED,
+        replace(_small("wait", "ask", "release", failures=1), opening=UNHEARD_GRANT),
+    ),
+    Mutation(
+        "a deadline counts from the answer, without a margin",
+        Protocol(from_sending=False),
+        properties.ONE_BELIEVES,
+        _small("try"),
+    ),
+    Mutation(
+        "the clock of a new primary is ahead by more than the margin",
+        Protocol(),
+        properties.ONE_BELIEVES,
+        _small("try", failures=1, ahead=2),
+    ),
+    Mutation(
+        "tokens start again when the document is removed",
+        Protocol(model=Counting),
+        properties.TOKENS_GROW,
+        _small("try"),
+    ),
+    Mutation(
+        "the document is removed at once, and the clock of the next primary is behind",
+        Protocol(retention=0),
+        properties.TOKENS_GROW,
+        _small("try", "release", failures=2, sessions=1, ahead=1),
+    ),
+    Mutation(
+        "a claim is repeated under a new lease id",
+        Protocol(same_lease=False),
+        properties.ONE_LEASE,
+        _small("wait", failures=1),
+    ),
+    Mutation(
+        "a repeated claim counts its whole ttl from the repetition",
+        Protocol(from_first_sending=False),
+        properties.ONE_BELIEVES,
+        _small("try", failures=1),
+    ),
+    Mutation(
+        "the resource takes every write",
+        Protocol(fenced=False),
+        properties.NEWEST_STANDS,
+        _small("try", "write"),
+    ),
+    Mutation(
+        "a claim overtakes those who wait",
+        Protocol(model=Overtaking),
+        properties.IN_ORDER,
+        _small("wait", sessions=3),
+    ),
+    Mutation(
+        "a release does not hand over",
+        Protocol(model=NotHandingOver),
+        properties.FREE_IS_GRANTED,
+        _small("wait", "release"),
+    ),
+    Mutation(
+        "a lease ends by release alone",
+        Protocol(model=Eternal),
+        properties.CAN_BE_HAD,
+        _small("try"),
+    ),
+)

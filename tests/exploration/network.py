@@ -1,0 +1,80 @@
+"""What becomes of a request: it is carried out, answered, or its answer is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from model import Entry
+
+from .bounds import Bounds
+from .process import answered
+from .protocol import Protocol
+from .step import Step
+from .world import Answer, Call, Request, World
+
+WHAT = {"try": "claim", "wait": "claim", "ask": "question", "renew": "renewal", "release": "release"}
+
+
+def steps(protocol: Protocol, bounds: Bounds, world: World, index: int) -> Iterator[Step]:
+    request = world.requests[index]
+    failures_left = world.failures < bounds.failures
+    if request.answer is None:
+        yield _arrival(protocol, world, request)
+        if failures_left and request.kind == "release":
+            yield _arrival(protocol, world, request, again=True)
+    elif request.safe or not protocol.majority:
+        yield answered(protocol, world, request)
+    if failures_left and request.heard:
+        fate = "on its way, is given up" if request.answer is None else "carried out, loses its answer"
+        after = unknown(replace(world, failures=world.failures + 1), request)
+        yield Step("loss", f"{described(request)}, {fate}", after)
+
+
+def described(request: Request) -> str:
+    return f"the {WHAT[request.kind]} of {request.lease}"
+
+
+def unknown(world: World, request: Request) -> World:
+    """Its session learns that it does not know the outcome. What is on its way may arrive all the same."""
+    rest = world.without(request)
+    if request.answer is None:
+        rest = replace(rest, requests=(*rest.requests, replace(request, heard=False, since=0)))
+    session = world.sessions[request.session]
+    if session.phase == "asking":
+        return rest.put(request.session, replace(session, phase="unsure"))
+    return rest
+
+
+def _arrival(protocol: Protocol, world: World, request: Request, *, again: bool = False) -> Step:
+    document, granted = protocol.change(world, request)
+    answer = protocol.answer(world, document, request)
+    after = world.without(request) if not again else replace(world, failures=world.failures + 1)
+    rest = after.requests
+    if request.heard:
+        rest = (*rest, replace(request, answer=answer))
+    elif request.undo:
+        rest = (*rest, Request("release", request.session, request.lease, 0, heard=False))
+    promoted = [holder for holder in document.holders if holder.lease in granted] if document else []
+    calls = after.calls + tuple(_calls(protocol, world, promoted))
+    after = replace(after, primary=document, requests=rest, calls=calls)
+    text = f"{described(request)} is carried out{_outcome(request, answer)}"
+    text += "".join(f"; {holder.lease} is granted, token {holder.token}" for holder in promoted)
+    if again:
+        text += ", and the driver is going to repeat it"
+    return Step("arrival", text, after, request)
+
+
+def _calls(protocol: Protocol, world: World, promoted: list[Entry]) -> Iterator[Call]:
+    for holder in promoted:
+        for number, session in enumerate(world.sessions):
+            if session.lease == holder.lease:
+                yield Call(number, holder.lease, holder.token or 0, safe=not protocol.committed_calls)
+
+
+def _outcome(request: Request, answer: Answer) -> str:
+    if request.kind == "release":
+        return ""
+    if answer.token:
+        return f": granted, token {answer.token}"
+    return ": it waits" if answer.waits else ": no grant"

@@ -1,0 +1,57 @@
+"""One who comes to the lock when all others have died, and nothing fails any more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .bounds import Bounds
+from .form import digest
+from .protocol import Protocol
+from .step import Step
+from .steps import Steps, replicated
+from .world import Session, World
+
+# Steps; more than it takes for all leases and places to expire, one after the other.
+PATIENCE = 60
+ORDER = ("arrival", "answer", "call", "process", "time")
+# Above the numbers that the dead have used.
+FIRST_LEASE = 1_000
+
+
+class Newcomers:
+    """Whether they are served."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        bounds = Bounds(1, 0, unheard=PATIENCE, grants=PATIENCE, moves=frozenset({"wait", "ask"}))
+        self._steps = Steps(protocol, bounds)
+        self._served: set[bytes] = set()
+
+    def served(self, world: World) -> bool:
+        """Whether one gets the lock, after all that is under way was carried out."""
+        world = _after_all_died(world)
+        path: list[bytes] = []
+        for _ in range(PATIENCE):
+            key = digest(world)
+            if world.believers or key in self._served:
+                self._served.update(path)
+                return True
+            path.append(key)
+            world = min(self._steps.after(world), key=_turn).after
+        return False
+
+
+def _after_all_died(world: World) -> World:
+    orphans = tuple(
+        replace(request, session=0, heard=False, since=0, answer=None)
+        for request in world.requests
+        if request.answer is None
+    )
+    alone = (Session(leases=FIRST_LEASE),)
+    left = replace(
+        world, sessions=alone, requests=orphans, calls=(), failures=0, stamp=0, newest=0, believed=0
+    )
+    return replicated(left)
+
+
+def _turn(step: Step) -> int:
+    return ORDER.index(step.cause) if step.cause in ORDER else len(ORDER)

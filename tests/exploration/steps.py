@@ -1,0 +1,99 @@
+"""What can happen next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from . import network, process
+from .bounds import Bounds
+from .protocol import Protocol
+from .step import Step
+from .world import TICK, World, live, same, session_name
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Every step of every process, message, server and clock, as far as the bounds allow."""
+
+    protocol: Protocol
+    bounds: Bounds
+
+    def after(self, world: World) -> Iterator[Step]:
+        for step in self._all(world):
+            if self._within(step.after):
+                yield self._settled(step) if step.after.failures == self.bounds.failures else step
+
+    def _within(self, world: World) -> bool:
+        # A tick's first token is its time, and each further one is the next number.
+        token = world.primary.token if world.primary is not None else 0
+        return world.unheard <= self.bounds.unheard and token % TICK < self.bounds.grants
+
+    def _all(self, world: World) -> Iterator[Step]:
+        for number in range(len(world.sessions)):
+            yield from process.steps(self.protocol, self.bounds, world, number)
+        for index in range(len(world.requests)):
+            yield from network.steps(self.protocol, self.bounds, world, index)
+        for index in range(len(world.calls)):
+            yield from process.hearing(self.protocol, world, index)
+        yield from self._replication(world)
+        if world.failures < self.bounds.failures:
+            yield from self._failovers(world)
+        yield from self._removal(world)
+        yield self._tick(world)
+
+    def _tick(self, world: World) -> Step:
+        """Whoever held the lock, and awaits no answer, sees at once that its lease is over."""
+        later = replace(world, now=world.now + 1)
+        text = "a tick passes"
+        for number, session in enumerate(world.sessions):
+            over = session.phase == "holding" and session.until <= later.now
+            if over and not world.awaits(number):
+                later = process.left(later, number)
+                text += f"; {session_name(number)} sees that its lease is over"
+        return Step("time", text, later)
+
+    def _settled(self, step: Step) -> Step:
+        """Without another failover, it makes no difference what a majority has."""
+        after = replicated(step.after)
+        return step if after == step.after else replace(step, after=after)
+
+    def _replication(self, world: World) -> Iterator[Step]:
+        after = replicated(world)
+        told = (after.requests, after.calls) != (world.requests, world.calls)
+        if told or not same(world.primary, world.committed, world.now * TICK):
+            yield Step("replication", "a majority has all that the primary has", after)
+
+    def _failovers(self, world: World) -> Iterator[Step]:
+        for ahead in self.bounds.ahead:
+            if same(world.primary, world.committed, world.now * TICK) and ahead == world.ahead:
+                continue
+            after = replace(
+                world,
+                primary=world.committed,
+                ahead=ahead,
+                calls=tuple(call for call in world.calls if call.safe),
+                failures=world.failures + 1,
+            )
+            # What was carried out and not replicated is gone, and nobody is told.
+            for request in world.requests:
+                if request.answer is not None and not request.safe:
+                    after = network.unknown(after, request)
+            clock = f", its clock ahead by {ahead}" if ahead else ""
+            yield Step("failover", f"failover: the new primary has what a majority has{clock}", after)
+
+    def _removal(self, world: World) -> Iterator[Step]:
+        document = world.primary
+        if document is None or live(document.holders + document.queue, world.clock):
+            return
+        if world.now + world.ahead > document.token // TICK + self.protocol.retention:
+            yield Step("removal", "the TTL index removes the document", replace(world, primary=None))
+
+
+def replicated(world: World) -> World:
+    requests = tuple(
+        request if request.answer is None or request.safe else replace(request, safe=True)
+        for request in world.requests
+    )
+    calls = tuple(call if call.safe else replace(call, safe=True) for call in world.calls)
+    return replace(world, committed=world.primary, requests=requests, calls=calls)

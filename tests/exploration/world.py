@@ -1,0 +1,162 @@
+"""One lock, its primary, and the sessions that want it, at one moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from model import WAITER_MS, Entry, Model
+
+# A tick is half of what a place in the queue lives; leases live three ticks, and holders give up one early.
+TICK = WAITER_MS // 2
+TTL = 3
+MARGIN = 1
+# Ticks, by which an idle document outlives its last token; more than clocks of primaries differ by.
+RETENTION = 1
+
+Kind = Literal["try", "wait", "ask", "renew", "release"]
+Phase = Literal["idle", "asking", "unsure", "waiting", "holding"]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What is stored of the lock."""
+
+    token: int
+    holders: tuple[Entry, ...]
+    queue: tuple[Entry, ...]
+
+    def thaw(self, model: type[Model]) -> Model:
+        return model(token=self.token, holders=list(self.holders), queue=list(self.queue))
+
+
+def freeze(model: Model) -> Document:
+    return Document(model.token, tuple(model.holders), tuple(model.queue))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the server says of one lease. Without a token it has no grant."""
+
+    token: int = 0
+    remaining: int = 0
+    waits: bool = False
+    newest: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A command on its way, or its answer.
+
+    ``heard``: its session still listens. ``undo``: it is given back as soon as it was carried out.
+    ``safe``: a majority has what it wrote. ``since``: when it was sent for the first time.
+    """
+
+    kind: Kind
+    session: int
+    lease: str
+    since: int
+    heard: bool = True
+    undo: bool = False
+    answer: Answer | None = None
+    safe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """News of a promotion, on its way to the one who waits."""
+
+    session: int
+    lease: str
+    token: int
+    safe: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One process.
+
+    ``stays``: its claim waits if need be. ``since``: when it sent its claim, or what a grant by call counts
+    from. ``newest``: the holder's token in the last answer. ``until``: when it stops to believe.
+    ``writing``: the token of a write that it is about to do. ``offset``: what its clock is ahead by.
+    """
+
+    phase: Phase = "idle"
+    lease: str = ""
+    leases: int = 0
+    stays: bool = False
+    since: int = 0
+    newest: int = 0
+    token: int = 0
+    until: int = 0
+    writing: int = 0
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything. ``ahead``: what the primary's clock is ahead by.
+
+    ``stamp`` is the token of the last write, ``newest`` the newest that ever wrote, ``believed`` the newest
+    that anybody believed in.
+    """
+
+    sessions: tuple[Session, ...]
+    now: int = 1
+    ahead: int = 0
+    primary: Document | None = None
+    committed: Document | None = None
+    requests: tuple[Request, ...] = ()
+    calls: tuple[Call, ...] = ()
+    failures: int = 0
+    stamp: int = 0
+    newest: int = 0
+    believed: int = 0
+
+    @property
+    def believers(self) -> list[Session]:
+        return [
+            session for session in self.sessions if session.phase == "holding" and self.now < session.until
+        ]
+
+    def put(self, number: int, session: Session) -> World:
+        return replace(self, sessions=(*self.sessions[:number], session, *self.sessions[number + 1 :]))
+
+    def send(self, request: Request) -> World:
+        return replace(self, requests=(*self.requests, request))
+
+    def without(self, request: Request) -> World:
+        index = self.requests.index(request)
+        return replace(self, requests=self.requests[:index] + self.requests[index + 1 :])
+
+    def awaits(self, number: int) -> bool:
+        """Whether this session listens for an answer."""
+        return any(request.heard and request.session == number for request in self.requests)
+
+    @property
+    def unheard(self) -> int:
+        return sum(not request.heard for request in self.requests)
+
+    @property
+    def clock(self) -> int:
+        """The primary's, in milliseconds."""
+        return (self.now + self.ahead) * TICK
+
+
+def live(entries: tuple[Entry, ...], clock: int) -> list[Entry]:
+    return [entry for entry in entries if entry.expires > clock]
+
+
+def same(one: Document | None, other: Document | None, clock: int) -> bool:
+    """Whether they differ in nothing but what has expired."""
+    if one is None or other is None:
+        return one is other
+    return (one.token, live(one.holders, clock), live(one.queue, clock)) == (
+        other.token,
+        live(other.holders, clock),
+        live(other.queue, clock),
+    )
+
+
+def session_name(number: int) -> str:
+    return "ABC"[number]
