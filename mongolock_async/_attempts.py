@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -13,22 +14,29 @@ T = TypeVar("T")
 # A command that has no answer by then is sent again, to whoever is the primary now: a node that was stopped
 # or cut off keeps a connection open and never answers. What is left of the time is for the last one.
 ATTEMPTS = (1.0, 1.5, 2.0, 3.0, 5.0)
+# How many may be under way at a time: the drivers' default for the connections of a client. To wait for a
+# place among these is not to wait for an answer, and costs no attempt.
+AT_A_TIME = 100
 # The node is no primary any more, or shuts down: the "not primary" errors of the drivers' specification, of
 # which both drivers repeat most, but not those that come as an error of the write concern.
 CEASED = {91, 189, 10107, 11600, 11602, 13435, 13436}
 
 
-async def insist(send: Callable[[], Awaitable[T]]) -> T:
-    """Send it until there is an answer; what is sent twice must be as good as sent once.
+class Attempts:
+    """Sends commands that are as good twice as once, until they are answered."""
 
-    The deadline that is in force is for all of it.
-    """
-    for limit in ATTEMPTS:
-        try:
-            with pymongo.timeout(limit):
-                return await send()
-        except PyMongoError as error:
-            ceased = isinstance(error, OperationFailure) and error.code in CEASED
-            if not (error.timeout or ceased or isinstance(error, AutoReconnect)):
-                raise
-    return await send()
+    def __init__(self) -> None:
+        self._gate = asyncio.Semaphore(AT_A_TIME)
+
+    async def insist(self, send: Callable[[], Awaitable[T]]) -> T:
+        """Send it until there is an answer. The deadline that is in force is for all of it."""
+        for limit in ATTEMPTS:
+            try:
+                async with self._gate:
+                    with pymongo.timeout(limit):
+                        return await send()
+            except PyMongoError as error:
+                ceased = isinstance(error, OperationFailure) and error.code in CEASED
+                if not (error.timeout or ceased or isinstance(error, AutoReconnect)):
+                    raise
+        return await send()

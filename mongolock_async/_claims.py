@@ -54,9 +54,10 @@ class Claims:
     ) -> tuple[Holding | None, Reply]:
         """Claim once; with ``wait``, what is not granted stands in the queue."""
         pipeline, projection = request.command(lease_id, wait=wait)
+        session = await self._store.session()
         try:
             sent = _clock.now()
-            reply = await self._store.claim(request.name, pipeline, projection)
+            reply = await self._store.claim(request.name, pipeline, projection, session)
             grant = reply.grant
             if grant is not None:
                 self.obtained.add(_clock.now() - sent)
@@ -64,8 +65,9 @@ class Claims:
                     sent, grant = await self._confirm(request.name, lease_id)
         except LockBackendError:
             # It may have been granted all the same.
-            self.forget_soon(request.name, lease_id)
+            self.forget_soon(request.name, lease_id, session)
             raise
+        await session.end_session()
         if grant is None:
             if reply.place is None and reply.capacity != request.capacity:
                 raise LockError(f"{request.name!r} is in use with capacity {reply.capacity}")
@@ -128,14 +130,14 @@ class Claims:
             self.forget_soon(holding.name, holding.id)
         return holding.held
 
-    def forget_soon(self, name: str, lease_id: str) -> None:
-        """Give it back in the background."""
-        self._background.spawn(self.forget(name, lease_id), detached=True)
+    def forget_soon(self, name: str, lease_id: str, session: object = None) -> None:
+        """Give it back in the background; in the session of its claim, it cannot be overtaken by that."""
+        self._background.spawn(self.forget(name, lease_id, session), detached=True)
 
-    async def forget(self, name: str, lease_id: str) -> Reply | None:
+    async def forget(self, name: str, lease_id: str, session: object = None) -> Reply | None:
         """Give back what the lease has, if anything: what that was, where the server says so."""
         try:
-            return await self._store.leave(name, lease_id)
+            return await self._store.leave(name, lease_id, session)
         except LockError as error:
             logger.warning("a lease of %r was not given back; it expires by itself: %s", name, error)
             return None

@@ -92,6 +92,9 @@ class Feed(Generic[T]):
                         for news in await stream.next():
                             self._hear(news)
             except Exception as error:  # noqa: BLE001 - whatever it was, those who wait go on by polling
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():  # to close it has failed, after aclose
+                    return
                 if not self._explained:
                     reason = error if isinstance(error, LockError) else type(error).__name__
                     logger.warning("waiting by polling: no change stream: %s", reason)

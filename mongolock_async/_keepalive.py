@@ -72,7 +72,7 @@ class KeepAlive:
         self._kept: dict[str, Renewable] = {}
         self._parts: dict[str, int] = {}
         self._due: dict[str, float] = {}
-        self._flying: dict[str, asyncio.Task[None]] = {}
+        self._flying: dict[Renewable, asyncio.Task[None]] = {}
         self._renewals: set[asyncio.Future[set[str]]] = set()
         self._slots: dict[int, asyncio.Semaphore] = {}
         self._sooner = asyncio.Event()
@@ -97,7 +97,7 @@ class KeepAlive:
 
     async def settle(self, lease: Renewable) -> None:
         """Wait until no renewal of it is under way."""
-        if task := self._flying.get(lease.id):
+        if task := self._flying.get(lease):
             await asyncio.wait([task])
 
     async def aclose(self) -> None:
@@ -122,7 +122,7 @@ class KeepAlive:
                 continue
             for (_, group), batch in self._batches():
                 task = asyncio.create_task(self._round(batch, group))
-                self._flying.update(dict.fromkeys((lease.id for lease in batch.values()), task))
+                self._flying.update(dict.fromkeys(batch.values(), task))
 
     def _put_off(self, lease: Renewable, times_per_ttl: int) -> None:
         """Have its next renewal that part of its ttl from now."""
@@ -141,13 +141,13 @@ class KeepAlive:
         except Exception as error:  # noqa: BLE001 - whatever it was, the leases need another try
             logger.warning("renewal of %d leases: %s; trying again", len(batch), type(error).__name__)
             for lease in batch.values():
-                if lease.id in self._kept:
+                if self._kept.get(lease.id) is lease:
                     self._parts[lease.id] = PART if len(batch) > PART else 1
                     self._put_off(lease, RETRIES_PER_TTL)
             return
         finally:
             for lease in batch.values():
-                del self._flying[lease.id]
+                del self._flying[lease]
         self.latency.add(self._clock() - sent)
         self.renewals += len(held)
         for lease in batch.values():
@@ -186,7 +186,7 @@ class KeepAlive:
         paced = {_group(lease) for lease in due if lease.id not in self._parts and not lease.alone}
         filling: dict[tuple[int, int], list[dict[str, Renewable]]] = defaultdict(list)
         for lease in list(self._kept.values()):
-            if lease.id in self._flying:
+            if lease in self._flying:
                 if self._due[lease.id] <= now:
                     self._put_off(lease, PERIODS_PER_TTL)
                 continue

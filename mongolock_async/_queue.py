@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 from . import _clock
@@ -41,12 +41,14 @@ class Queue:
         claims: Claims,
         background: Background,
         check_usable: Callable[[], None],
+        begin: Callable[[], Awaitable[None]],
     ) -> None:
         self.waiting = 0
         self._store = store
         self._claims = claims
         self._background = background
         self._check_usable = check_usable
+        self._begin = begin
         self._lines = Lines()
         self._places: dict[str, Place] = {}
         self._leaving: dict[str, asyncio.Task[None]] = {}
@@ -67,6 +69,7 @@ class Queue:
         self.waiting += 1
         try:
             async with asyncio.timeout(timeout) as scope:
+                await self._begin()
                 ticket = await self._lines.enter(request.name)
                 try:
                     return await self._head(request)

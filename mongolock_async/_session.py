@@ -32,7 +32,7 @@ class Session:
         self._background = Background()
         self._index = Index(store, self._background)
         self._claims = Claims(self.id, store, renewals, self._background, margin, self)
-        self._queue = Queue(self.id, store, self._claims, self._background, self.check_usable)
+        self._queue = Queue(self.id, store, self._claims, self._background, self.check_usable, self._begin)
         self._closed = False
         self._closing: asyncio.Task[None] | None = None
         self._used = False
@@ -56,7 +56,7 @@ class Session:
             if holding is not None:
                 return holding
             raise self._queue.too_late(request.name, 0.0, reply)
-        await self._begin()
+        self.check_usable()
         return await self._queue.acquire(request, timeout)
 
     async def release(self, holding: Holding) -> bool:
@@ -133,6 +133,7 @@ class Session:
         self.check_usable()
         self._used = True
         await self._index.ensure()
+        self.check_usable()
 
     async def _release(self, holding: Holding) -> bool | None:
         back = self._queue.standing(holding.name)

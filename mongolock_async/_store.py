@@ -1,26 +1,20 @@
-"""The commands that are sent to MongoDB; the only module that calls a driver."""
+"""The commands that are sent to MongoDB."""
 
 from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pymongo
-from bson.codec_options import CodecOptions
-from bson.errors import BSONError
-from pymongo import ReadPreference, ReturnDocument, WriteConcern
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
-from pymongo.read_concern import ReadConcern
 
 from . import _projection, _protocol
-from ._attempts import insist
-from ._collection import check_collection
 from ._document import LockInfo, Reply
-from ._errors import LockBackendError, LockError
+from ._errors import LockBackendError
 from ._expressions import NOW, Stage, each, is_live, is_lock, keep, some
+from ._link import Link
 from ._stream import Stream
 
 if TYPE_CHECKING:
@@ -34,31 +28,16 @@ INDEX_SECONDS = 5.0
 TRANSIENT = "TransientTransactionError"
 
 
-class Store:
+class Store(Link):
     """The locks of one collection.
 
-    Claims and renewals are acknowledged by a majority, and everything goes to the primary, whatever
-    the collection was set to. Releases need one node only: if a failover undoes one, the lock
-    stays held until its ttl, and is never held twice.
+    Claims and renewals are acknowledged by a majority. Releases need one node only: if a failover undoes
+    one, the lock stays held until its ttl, and is never held twice.
     """
 
     def __init__(self, collection: Collection, *, retention: float, timeout: float) -> None:
-        pinned = check_collection(collection).with_options(
-            codec_options=CodecOptions(),
-            read_preference=ReadPreference.PRIMARY,
-            write_concern=WriteConcern("majority"),
-            read_concern=ReadConcern("majority"),
-        )
-        self._majority = pinned
-        # A majority read would not see yet what a release has just written.
-        self._local = pinned.with_options(write_concern=WriteConcern(1), read_concern=ReadConcern("local"))
+        super().__init__(collection, timeout)
         self._retention = max(1, round(retention))
-        self._timeout = timeout
-
-    @property
-    def full_name(self) -> str:
-        """``database.collection``."""
-        return str(self._majority.full_name)
 
     async def make_index(self) -> bool:
         """Make the TTL index; False: not now, try again later.
@@ -78,9 +57,9 @@ class Store:
             return not isinstance(error, ConnectionFailure)
         return True
 
-    async def claim(self, name: str, pipeline: list[Stage], projection: Stage) -> Reply:
+    async def claim(self, name: str, pipeline: list[Stage], projection: Stage, session: object) -> Reply:
         """Send a claim; the document is made if there is none."""
-        answer = await self._change("obtain", name, pipeline, projection, upsert=True)
+        answer = await self._change("obtain", name, pipeline, projection, upsert=True, session=session)
         if answer is None:  # repeated by the driver, and the document deleted before we read it again
             raise LockBackendError("obtain", name, "DocumentGone")
         return Reply(answer)
@@ -99,7 +78,7 @@ class Store:
         """Where a lease stands, by one node's word: enough to know when to ask."""
         with self._command("look", name):
             find = functools.partial(self._local.find_one, {"_id": name}, _projection.reply(lease))
-            answer = await insist(find)
+            answer = await self._attempts.insist(find)
         return None if answer is None else Reply(answer["reply"])
 
     async def touch(self, name: str) -> None:
@@ -133,10 +112,11 @@ class Store:
                 raise error.__cause__ from None
             raise
 
-    async def leave(self, name: str, lease: str) -> Reply | None:
+    async def leave(self, name: str, lease: str, session: object = None) -> Reply | None:
         """Give back what the lease has, also a place in the queue: what that was, where the server says."""
         with self._command("release", name):
-            before = await insist(self._releasing(name, [lease], _projection.reply(lease)))
+            leave = self._releasing(name, [lease], _projection.reply(lease), session=session)
+            before = await self._attempts.insist(leave)
         return Reply(before["reply"]) if before is not None and "reply" in before else None
 
     async def release(self, name: str, lease: str, back: Sequence[str] = ()) -> bool | None:
@@ -153,7 +133,7 @@ class Store:
             return await release()
 
         with self._command("release", name):
-            before = await insist(counted)
+            before = await self._attempts.insist(counted)
         if before is not None and before.get("held"):
             return True
         # The first of several may have released it; a repeated reply says that it was there, but not when.
@@ -161,11 +141,16 @@ class Store:
         return None if sent > 1 or there else False
 
     def _releasing(
-        self, name: str, leases: list[str], projection: Stage, back: Sequence[str] = ()
+        self,
+        name: str,
+        leases: list[str],
+        projection: Stage,
+        back: Sequence[str] = (),
+        session: object = None,
     ) -> Callable[[], Awaitable[Mapping[str, Any] | None]]:
         pipeline = _protocol.release(leases, back=back)
         update = self._local.find_one_and_update
-        return functools.partial(update, {"_id": name}, pipeline, projection=projection)
+        return functools.partial(update, {"_id": name}, pipeline, projection=projection, session=session)
 
     async def release_all(self, name: str) -> bool:
         """Whether there was anybody to release."""
@@ -214,35 +199,3 @@ class Store:
         for item in found:
             if item["info"] is not None:
                 yield LockInfo.read(item["_id"], item["info"])
-
-    async def _change(
-        self, action: str, name: str, pipeline: Sequence[Stage], projection: Stage, *, upsert: bool = False
-    ) -> Mapping[str, Any] | None:
-        with self._command(action, name):
-            write = functools.partial(
-                self._majority.find_one_and_update,
-                {"_id": name},
-                pipeline,
-                projection=projection,
-                upsert=upsert,
-                return_document=ReturnDocument.AFTER,
-            )
-            answer = await insist(write)
-            if answer is not None and "reply" not in answer:
-                answer = await self._majority.find_one({"_id": name}, projection)
-            reply: Mapping[str, Any] | None = None if answer is None else answer["reply"]
-            return reply
-
-    @contextmanager
-    def _command(self, action: str, name: str | None) -> Iterator[None]:
-        try:
-            with pymongo.timeout(self._timeout):
-                yield
-        except (PyMongoError, BSONError) as error:
-            code = error.code if isinstance(error, OperationFailure) else None
-            if code == _protocol.FOREIGN_CODE and name is not None:
-                raise self._foreign(name) from error
-            raise LockBackendError(action, name, type(error).__name__, code) from error
-
-    def _foreign(self, name: str) -> LockError:
-        return LockError(f"the document {name!r} in {self.full_name} is not a lock; it was left as it is")

@@ -111,6 +111,8 @@ class Stream:
         """
         with _wrapped():
             event = await self._stream.try_next()
+        if event is None and not self._stream.alive:  # the collection was dropped or renamed
+            raise LockBackendError("watch", None, "StreamClosed")
         return [] if event is None else read(event)
 
 

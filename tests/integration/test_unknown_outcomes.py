@@ -11,7 +11,7 @@ from typing import Any
 import pymongo
 import pytest
 
-from mongolock_async import LeaseLostError, LockBackendError, LockRepository
+from mongolock_async import LeaseLostError, LockBackendError, LockRepository, LockTimeoutError
 
 
 async def free(locks: LockRepository, name: str = "cron") -> bool:
@@ -223,3 +223,18 @@ async def test_a_cancelled_closing_goes_on(collection: Any, client: Any, others:
     assert not lease.held
     await locks.aclose()
     assert await free(others)
+
+
+# As above.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_a_timeout_is_kept_from_the_first_call_on(client: Any) -> None:
+    away = type(client)("mongodb://127.0.0.1:1/")
+    locks = LockRepository(away.a.locks, command_timeout=2)
+    began = time.monotonic()
+    with pytest.raises(LockTimeoutError):
+        await locks.acquire("cron", timeout=0.3)
+    assert time.monotonic() - began < 1.5
+    await locks.aclose()
+    closing = away.close()
+    if closing is not None:
+        await closing

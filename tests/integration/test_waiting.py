@@ -347,6 +347,19 @@ async def test_a_lost_place_is_taken_anew(
         assert (await waiter).held
 
 
+@on_replica_set
+async def test_a_collection_that_is_dropped_stops_neither_the_loop_nor_the_waiters(
+    locks: LockRepository, others: LockRepository, collection: Any
+) -> None:
+    await locks.acquire("cron", ttl=60)
+    waiter = waiting(others)
+    await stands(locks)
+    await listens(others)
+    await collection.drop()
+    async with asyncio.timeout(10):  # the next refresh of the place finds out
+        assert (await waiter).held
+
+
 async def test_a_place_is_refreshed(locks: LockRepository, others: LockRepository) -> None:
     await locks.acquire("cron")
     waiter = waiting(others)

@@ -24,6 +24,7 @@ RANKS = [
     {"_fence"},
     {"_index"},
     {"_keepalive", "_waiting", "_feed", "_store", "_request", "_clock", "_background"},
+    {"_link"},
     {"_protocol", "_projection", "_stream", "_attempts"},
     {"_expressions", "_document", "_stats", "_collection"},
     {"_settings"},
@@ -61,7 +62,10 @@ def test_imports_point_one_way(path: Path) -> None:
 def test_only_the_store_talks_to_a_driver(path: Path) -> None:
     drivers = {name for name in imports(path) if name.split(".")[0] in {"pymongo", "motor", "bson"}}
     # The fence writes to collections of the user; only the store writes locks.
-    assert not drivers or path.stem in {"_store", "_stream", "_attempts", "_collection", "_fence"}
+    assert not drivers or path.stem in {
+        *("_store", "_link", "_stream", "_attempts"),
+        *("_collection", "_fence"),
+    }
 
 
 @pytest.mark.parametrize("module", ["_keepalive", "_waiting", "_feed"])

@@ -11,7 +11,7 @@ from mongolock_async._keepalive import BATCH, PART, KeepAlive
 TTL = 0.3  # a period of 0.1 s
 
 
-@dataclass
+@dataclass(eq=False)
 class Kept:
     """A lease as the loop sees it."""
 
@@ -285,3 +285,18 @@ async def test_a_renewal_that_is_late_is_not_cancelled() -> None:
     await until(2, server)
     await keeper.aclose()
     assert server.came_late == len(server.batches)
+
+
+async def test_a_lease_does_not_wait_for_the_renewal_of_the_place_before_it() -> None:
+    server = Server()
+    server.hangs = {"a"}
+    keeper = keep(server)
+    place, lease = Kept("a", ttl=1.2), Kept("a", ttl=0.12)
+    keeper.add(place)
+    await until(1, server)
+    keeper.discard(place)
+    server.hangs = set()
+    keeper.add(lease)
+    await asyncio.sleep(0.1)
+    assert lease.confirmed
+    await keeper.aclose()
