@@ -55,7 +55,7 @@ async def test_10000_waiting_tasks_cost_what_one_does(
     others = make()
     await locks.acquire("cron", ttl=300)
     await others.create("warm")
-    stalls = []
+    stalls: list[float] = []
     while len(stalls) < TRIES and min(stalls, default=STALL) >= STALL:
         stalls.append(await _all_wait_and_go(locks, others, commands))
     assert min(stalls) < STALL, stalls
