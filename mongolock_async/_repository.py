@@ -39,7 +39,8 @@ class LockRepository(Inspection):
         retention: seconds, or a timedelta, after which the document of a lock that nobody uses is
             cleaned up by the TTL index. Nothing else depends on it.
         command_timeout: seconds, or a timedelta, after which a command to MongoDB is given up.
-            The default is longer than an election takes.
+            The default is longer than an election takes. A command without an answer is sent again
+            before, after 1 s for the first time.
         clock_margin: seconds, or a timedelta, by which a holder calls its lease expired before the
             server does; never more than half the ttl. None: 5 % of the ttl, 0.1 s to 1 s.
         renewal_collection: the same collection by another client, for renewals alone: where other work
