@@ -40,21 +40,26 @@ def table(figures: Sequence[Figure]) -> str:
 
 
 def plot(figures: Sequence[Figure], path: str) -> None:
-    """One bar for each time to hand a lock over, and for each overhead, on a scale of powers of ten."""
+    """A bar for each median in milliseconds, a panel for each part."""
     import matplotlib as mpl  # noqa: PLC0415 - only for the plot
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415 - only for the plot
 
     parts = list(dict.fromkeys(f.part for f in figures if f.unit == "ms"))
-    canvas, axes = plt.subplots(1, max(1, len(parts)), figsize=(4 * max(1, len(parts)), 4), squeeze=False)
-    for axis, part in zip(axes[0], parts, strict=False):
+    rows = max(1, (len(parts) + 1) // 2)
+    canvas, axes = plt.subplots(rows, 2, figsize=(11, 2.2 * rows), squeeze=False)
+    for axis in axes.flat[len(parts) :]:
+        axis.set_visible(False)
+    for axis, part in zip(axes.flat, parts, strict=False):
         shown = [figure for figure in figures if figure.part == part and figure.unit == "ms"]
-        axis.bar([figure.who for figure in shown], [figure.value for figure in shown])
-        axis.set_yscale("log")
-        axis.set_ylabel("ms, median")
-        axis.set_title(part)
-        axis.tick_params(axis="x", rotation=45)
+        ours = {"pymongo", "motor"}
+        colours = ["tab:blue" if figure.who in ours else "lightgrey" for figure in shown]
+        bars = axis.barh([figure.who for figure in shown], [figure.value for figure in shown], color=colours)
+        axis.bar_label(bars, fmt=" %.3g")
+        axis.margins(x=0.15)
+        axis.invert_yaxis()
+        axis.set_title(f"{part}, ms (median)", fontsize=10)
     canvas.tight_layout()
     canvas.savefig(path, dpi=110)
 

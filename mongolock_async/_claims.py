@@ -13,6 +13,7 @@ from ._document import Grant, Reply
 from ._errors import LeaseLostError, LockBackendError, LockError
 from ._holding import CLOSED, FORCED, RELEASED, SLOW, TAKEN, Holding, Keeper
 from ._keepalive import KeepAlive, Renewable
+from ._link import ClientSession
 from ._request import Request
 from ._stats import Recorder
 from ._store import Store
@@ -54,7 +55,7 @@ class Claims:
     ) -> tuple[Holding | None, Reply]:
         """Claim once; with ``wait``, what is not granted stands in the queue."""
         pipeline, projection = request.command(lease_id, wait=wait)
-        session = await self._store.session()
+        session = await self._store.session(request.name)
         try:
             sent = _clock.now()
             reply = await self._store.claim(request.name, pipeline, projection, session)
@@ -66,6 +67,9 @@ class Claims:
         except LockBackendError:
             # It may have been granted all the same.
             self.forget_soon(request.name, lease_id, session)
+            raise
+        except LockError:
+            await session.end_session()
             raise
         await session.end_session()
         if grant is None:
@@ -130,17 +134,20 @@ class Claims:
             self.forget_soon(holding.name, holding.id)
         return holding.held
 
-    def forget_soon(self, name: str, lease_id: str, session: object = None) -> None:
+    def forget_soon(self, name: str, lease_id: str, session: ClientSession | None = None) -> None:
         """Give it back in the background; in the session of its claim, it cannot be overtaken by that."""
         self._background.spawn(self.forget(name, lease_id, session), detached=True)
 
-    async def forget(self, name: str, lease_id: str, session: object = None) -> Reply | None:
+    async def forget(self, name: str, lease_id: str, session: ClientSession | None = None) -> Reply | None:
         """Give back what the lease has, if anything: what that was, where the server says so."""
         try:
             return await self._store.leave(name, lease_id, session)
         except LockError as error:
             logger.warning("a lease of %r was not given back; it expires by itself: %s", name, error)
             return None
+        finally:
+            if session is not None:
+                await session.end_session()
 
     async def undo(self, claim: asyncio.Task[tuple[Holding | None, Reply]]) -> None:
         """Give back what a claim may get whose caller has gone."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import pymongo
 from bson.codec_options import CodecOptions
 from bson.errors import BSONError
 from pymongo import ReadPreference, ReturnDocument, WriteConcern
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from ._attempts import Attempts
@@ -23,6 +23,14 @@ from ._protocol import FOREIGN_CODE
 
 if TYPE_CHECKING:
     from ._collection import Collection
+
+T = TypeVar("T")
+
+
+class ClientSession(Protocol):
+    """A driver's session: within it, a replica set refuses a write that arrives after a later one."""
+
+    async def end_session(self) -> None: ...
 
 
 class Link:
@@ -46,10 +54,12 @@ class Link:
         """``database.collection``."""
         return str(self._majority.full_name)
 
-    async def session(self) -> Any:  # noqa: ANN401 - of either driver
-        """For a claim, its repetitions and its give-back: of these, a replica set refuses what comes late."""
-        session = self._majority.database.client.start_session(causal_consistency=False)
-        return await session if inspect.isawaitable(session) else session
+    async def session(self, name: str) -> ClientSession:
+        """For a claim, its repetitions and its give-back."""
+        with self._command("obtain", name):
+            session = self._majority.database.client.start_session(causal_consistency=False)
+            opened: ClientSession = await session if inspect.isawaitable(session) else session
+        return opened
 
     async def _change(
         self,
@@ -59,7 +69,7 @@ class Link:
         projection: Stage,
         *,
         upsert: bool = False,
-        session: object = None,
+        session: ClientSession | None = None,
     ) -> Mapping[str, Any] | None:
         with self._command(action, name):
             write = functools.partial(
@@ -68,14 +78,22 @@ class Link:
                 pipeline,
                 projection=projection,
                 upsert=upsert,
-                session=session,
                 return_document=ReturnDocument.AFTER,
             )
-            answer = await self._attempts.insist(write)
+            answer = await self._insist(write, session)
             if answer is not None and "reply" not in answer:
                 answer = await self._majority.find_one({"_id": name}, projection)
             reply: Mapping[str, Any] | None = None if answer is None else answer["reply"]
             return reply
+
+    async def _insist(self, send: Callable[..., Awaitable[T]], session: ClientSession | None) -> T:
+        try:
+            return await self._attempts.insist(functools.partial(send, session=session))
+        except ConfigurationError:
+            # A connection that was made while its node was starting knows of no sessions.
+            if session is None:
+                raise
+            return await self._attempts.insist(send)
 
     @contextmanager
     def _command(self, action: str, name: str | None) -> Iterator[None]:

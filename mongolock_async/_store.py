@@ -14,7 +14,7 @@ from . import _projection, _protocol
 from ._document import LockInfo, Reply
 from ._errors import LockBackendError
 from ._expressions import NOW, Stage, each, is_live, is_lock, keep, some
-from ._link import Link
+from ._link import ClientSession, Link
 from ._stream import Stream
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ class Store(Link):
             return not isinstance(error, ConnectionFailure)
         return True
 
-    async def claim(self, name: str, pipeline: list[Stage], projection: Stage, session: object) -> Reply:
+    async def claim(
+        self, name: str, pipeline: list[Stage], projection: Stage, session: ClientSession
+    ) -> Reply:
         """Send a claim; the document is made if there is none."""
         answer = await self._change("obtain", name, pipeline, projection, upsert=True, session=session)
         if answer is None:  # repeated by the driver, and the document deleted before we read it again
@@ -112,11 +114,10 @@ class Store(Link):
                 raise error.__cause__ from None
             raise
 
-    async def leave(self, name: str, lease: str, session: object = None) -> Reply | None:
+    async def leave(self, name: str, lease: str, session: ClientSession | None = None) -> Reply | None:
         """Give back what the lease has, also a place in the queue: what that was, where the server says."""
         with self._command("release", name):
-            leave = self._releasing(name, [lease], _projection.reply(lease), session=session)
-            before = await self._attempts.insist(leave)
+            before = await self._insist(self._releasing(name, [lease], _projection.reply(lease)), session)
         return Reply(before["reply"]) if before is not None and "reply" in before else None
 
     async def release(self, name: str, lease: str, back: Sequence[str] = ()) -> bool | None:
@@ -141,16 +142,11 @@ class Store(Link):
         return None if sent > 1 or there else False
 
     def _releasing(
-        self,
-        name: str,
-        leases: list[str],
-        projection: Stage,
-        back: Sequence[str] = (),
-        session: object = None,
-    ) -> Callable[[], Awaitable[Mapping[str, Any] | None]]:
+        self, name: str, leases: list[str], projection: Stage, back: Sequence[str] = ()
+    ) -> Callable[..., Awaitable[Mapping[str, Any] | None]]:
         pipeline = _protocol.release(leases, back=back)
         update = self._local.find_one_and_update
-        return functools.partial(update, {"_id": name}, pipeline, projection=projection, session=session)
+        return functools.partial(update, {"_id": name}, pipeline, projection=projection)
 
     async def release_all(self, name: str) -> bool:
         """Whether there was anybody to release."""
