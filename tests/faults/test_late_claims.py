@@ -15,6 +15,8 @@ from pymongo import AsyncMongoClient
 from mongolock_async import LockBackendError, LockRepository
 from mongolock_async.testing import Node, ReplicaSet
 
+pytestmark = pytest.mark.long
+
 HELD_UP = 1.6
 
 

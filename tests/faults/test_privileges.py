@@ -17,6 +17,8 @@ from support import until
 
 from mongolock_async import LockBackendError, LockRepository
 
+pytestmark = pytest.mark.long
+
 Make = Callable[..., Any]
 OWNER = "owner-whom-no-error-of-mongodb-names"
 

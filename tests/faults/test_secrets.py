@@ -29,6 +29,8 @@ from mongolock_async import (
 )
 from mongolock_async._settings import default_owner
 
+pytestmark = pytest.mark.long
+
 SECRET = "hunter2-4711-swordfish"
 # What the text of an error or a log line has no business with: parts of commands.
 COMMAND = ["$switch", "$literal", "$$NOW", "findAndModify", "lsid", "$clusterTime", "updateDescription"]
