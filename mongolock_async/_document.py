@@ -122,8 +122,8 @@ class Reply:
     @property
     def place(self) -> int | None:
         """The place in the queue, from 0; None: not queued."""
-        place: int = self._answer["place"]
-        return place if place >= 0 else None
+        place: int | None = self._answer["place"]  # None: the document has become a foreign one
+        return place if place is not None and place >= 0 else None
 
     @property
     def capacity(self) -> int:

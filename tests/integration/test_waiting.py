@@ -360,6 +360,19 @@ async def test_a_collection_that_is_dropped_stops_neither_the_loop_nor_the_waite
         assert (await waiter).held
 
 
+@on_standalone
+async def test_a_document_that_is_replaced_by_a_foreign_one_ends_the_wait(
+    locks: LockRepository, others: LockRepository, collection: Any
+) -> None:
+    await locks.acquire("cron")
+    waiter = waiting(others)
+    await stands(locks)
+    await collection.replace_one({"_id": "cron"}, {"somebody": "else's"})
+    async with asyncio.timeout(5):
+        with pytest.raises(LockError, match="not a lock"):
+            await waiter
+
+
 async def test_a_place_is_refreshed(locks: LockRepository, others: LockRepository) -> None:
     await locks.acquire("cron")
     waiter = waiting(others)
