@@ -214,6 +214,22 @@ async def test_3000_cancellations_at_random_moments_leave_nothing_behind(
     await closed(client)
 
 
+async def test_a_grant_of_a_standalone_server_outlives_its_crash(driver: str) -> None:
+    """Without a majority to ask, "majority" waits for the journal."""
+    async with Mongod() as server:
+        client = client_of(driver, server.uri)
+        locks = LockRepository(client.a.locks)
+        for number in range(3):
+            await locks.obtain(f"n{number}", ttl=60)
+            await server.node.kill()
+            await server.node.restart()
+            info = await locks.get(f"n{number}")
+            assert info is not None
+            assert info.held
+        await locks.aclose()
+        await closed(client)
+
+
 async def test_a_forked_child_holds_nothing(replica_set: ReplicaSet) -> None:
     async with AsyncMongoClient[dict[str, Any]](replica_set.uri) as client:
         async with LockRepository(client.forks.locks) as locks:
