@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+
+from pymongo.errors import PyMongoError
 
 from mongolock_async.testing import Node
 
@@ -57,7 +60,9 @@ class Faults:
         await self._stopped(await self._secondary())
 
     async def step_down(self) -> None:
-        await self.cluster.step_down(self.chance.randint(1, 5))
+        # Beside another fault it may have no time left for it, or there is no primary any more.
+        with contextlib.suppress(PyMongoError):
+            await self.cluster.step_down(self.chance.randint(1, 5))
 
     async def cut_off_primary(self) -> None:
         """Clients still reach it; no other node does."""
