@@ -30,8 +30,8 @@ QUIET = (0.5, 2.5)
 # themselves, once their leases are over.
 STALL = 2.0
 HOLDERS_HIT = TTL + 0.5
-# Nobody waits for longer than a fault and a command that hung take together.
-STUCK = PATIENCE - 5
+# Two outages in a row may each cost a waiter its place, which lives 10 s; one that is stuck waits for ever.
+STUCK = PATIENCE - 15
 
 
 def main() -> int:

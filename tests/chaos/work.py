@@ -30,8 +30,8 @@ TTL = 3.0
 # Bare leases, under which writes come too late on purpose now and then.
 BARE_TTL = 2.0
 LATE = 2.5
-# Longer than any fault lasts: nobody waits for so long by right.
-PATIENCE = 45.0
+# Longer than any wait should be, also where one fault follows another.
+PATIENCE = 75.0
 CAPACITY = 3
 PERIOD = 1.0
 SAMPLE = 0.005
