@@ -62,7 +62,10 @@ async def test_10000_waiting_tasks_cost_what_one_does(
 
 
 async def _all_wait_and_go(locks: LockRepository, others: LockRepository, commands: CommandLog) -> float:
-    """They arrive, wait for 10 s, and are cancelled all at once; how long the loop stalled at the most."""
+    """They arrive, and wait for 10 s: how long the loop stalled at the most. Then all are cancelled at once.
+
+    That happens in one turn of the loop, whose length is the loop's affair: for 10,000 bare tasks, too.
+    """
     commands.clear()
     stop = asyncio.Event()
     stall = asyncio.create_task(longest_stall(stop))
@@ -74,13 +77,13 @@ async def _all_wait_and_go(locks: LockRepository, others: LockRepository, comman
     await asyncio.sleep(10)
     counts = {name: count for name, count in commands.counts.items() if name != "getMore"}
     assert others.stats().waiting == WAITERS
+    stop.set()
+    stalled = await stall
     began = time.monotonic()
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
     gone = time.monotonic() - began
-    stop.set()
-    stalled = await stall
     await until(lambda: empty(locks), within=2)
     print(f"{counts}, longest stall {stalled * 1000:.0f} ms, gone in {gone:.2f} s")
     assert sum(counts.values()) <= 12
