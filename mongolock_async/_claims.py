@@ -47,7 +47,7 @@ class Claims:
         self._numbers = itertools.count(1)
 
     def new_id(self) -> str:
-        """A lease id that was never used. It stands in a queue at most once."""
+        """A lease id that was never used."""
         return f"{self._session}.{next(self._numbers)}"
 
     async def claim(

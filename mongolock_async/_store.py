@@ -117,7 +117,7 @@ class Store(Link):
     async def leave(self, name: str, lease: str, session: ClientSession | None = None) -> Reply | None:
         """Give back what the lease has, also a place in the queue: what that was, where the server says."""
         with self._command("release", name):
-            before = await self._insist(self._releasing(name, [lease], _projection.reply(lease)), session)
+            before = await self._insist(self._releasing(name, lease, _projection.reply(lease)), session)
         return Reply(before["reply"]) if before is not None and "reply" in before else None
 
     async def release(self, name: str, lease: str, back: Sequence[str] = ()) -> bool | None:
@@ -125,7 +125,7 @@ class Store(Link):
 
         Those of ``back`` that wait let everybody else go first.
         """
-        release = self._releasing(name, [lease], _projection.was_held(lease), back)
+        release = self._releasing(name, lease, _projection.was_held(lease), back)
         sent = 0
 
         async def counted() -> Mapping[str, Any] | None:
@@ -142,9 +142,9 @@ class Store(Link):
         return None if sent > 1 or there else False
 
     def _releasing(
-        self, name: str, leases: list[str], projection: Stage, back: Sequence[str] = ()
+        self, name: str, lease: str, projection: Stage, back: Sequence[str] = ()
     ) -> Callable[..., Awaitable[Mapping[str, Any] | None]]:
-        pipeline = _protocol.release(leases, back=back)
+        pipeline = _protocol.release([lease], back=back)
         update = self._local.find_one_and_update
         return functools.partial(update, {"_id": name}, pipeline, projection=projection)
 

@@ -64,6 +64,12 @@ class Cluster(ReplicaSet):
         done = await asyncio.gather(*map(self._write, self.nodes))
         return next((node for node, written in zip(self.nodes, done, strict=True) if written), None)
 
+    async def working(self) -> Node:
+        """The same; waits until there is one."""
+        while (node := await self.works()) is None:
+            await asyncio.sleep(0.05)
+        return node
+
     async def step_up(self, node: Node) -> None:
         """Make it the primary."""
         while await self.works() is not node:

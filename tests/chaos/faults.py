@@ -45,7 +45,7 @@ class Faults:
         return " + ".join(names)
 
     async def kill_primary(self) -> None:
-        await self._killed([await self._primary()])
+        await self._killed([await self.cluster.working()])
 
     async def kill_secondary(self) -> None:
         await self._killed([await self._secondary()])
@@ -54,7 +54,7 @@ class Faults:
         await self._killed(self.cluster.nodes)
 
     async def stop_primary(self) -> None:
-        await self._stopped(await self._primary())
+        await self._stopped(await self.cluster.working())
 
     async def stop_secondary(self) -> None:
         await self._stopped(await self._secondary())
@@ -66,19 +66,21 @@ class Faults:
 
     async def cut_off_primary(self) -> None:
         """Clients still reach it; no other node does."""
-        primary = self.cluster.host(await self._primary())
+        primary = self.cluster.host(await self.cluster.working())
         await self._parted([primary], [host for host in self._nodes if host is not primary])
 
     async def split(self) -> None:
         """The primary and half of the workers on one side, everybody else on the other."""
-        primary = self.cluster.host(await self._primary())
+        primary = self.cluster.host(await self.cluster.working())
         near = self.chance.choice(self.crew.hosts)
         others = [host for host in (*self._nodes, *self.crew.hosts) if host not in {primary, near}]
         await self._parted([primary, near], others)
 
     async def lose_the_way(self) -> None:
         """Half of the workers reach the primary no more; everybody else does."""
-        await self._parted([self.cluster.host(await self._primary())], [self.chance.choice(self.crew.hosts)])
+        await self._parted(
+            [self.cluster.host(await self.cluster.working())], [self.chance.choice(self.crew.hosts)]
+        )
 
     async def slow_network(self) -> None:
         self.network.slow(
@@ -101,13 +103,8 @@ class Faults:
     def _nodes(self) -> list[Host]:
         return [self.cluster.host(node) for node in self.cluster.nodes]
 
-    async def _primary(self) -> Node:
-        while (primary := await self.cluster.works()) is None:
-            await asyncio.sleep(0.05)
-        return primary
-
     async def _secondary(self) -> Node:
-        primary = await self._primary()
+        primary = await self.cluster.working()
         return self.chance.choice([node for node in self.cluster.nodes if node is not primary])
 
     async def _killed(self, nodes: list[Node]) -> None:

@@ -20,7 +20,6 @@ from typing import Any
 from pymongo import AsyncMongoClient
 
 from mongolock_async import LockRepository
-from mongolock_async.testing import Node
 
 from .cluster import Cluster, clock, clock_unavailable
 from .crew import Crew
@@ -50,7 +49,7 @@ async def cut_off(network: Network, folder: Path, weak: str | None) -> dict[str,
         try:
             await asyncio.sleep(4)
             while len(cut) < (4 if weak else 2) and not violations(_account(crew).history, PATIENCE):
-                primary = await _primary(cluster)
+                primary = await cluster.working()
                 near, far = crew.hosts
                 others = [cluster.host(node) for node in cluster.nodes if node is not primary]
                 while not all(map(_outside, crew.files)):
@@ -60,7 +59,7 @@ async def cut_off(network: Network, folder: Path, weak: str | None) -> dict[str,
                 await asyncio.sleep(8)
                 cut.append((began + 0.1, time.monotonic()))
                 network.heal()
-                await _primary(cluster)
+                await cluster.working()
                 await asyncio.sleep(3)
             await crew.finish()
         finally:
@@ -160,12 +159,6 @@ async def _run(
 ) -> dict[str, Any]:
     with Network(NODES + CLIENTS) as network:
         return await scenario(network, folder, setting)
-
-
-async def _primary(cluster: Cluster) -> Node:
-    while (primary := await cluster.works()) is None:
-        await asyncio.sleep(0.05)
-    return primary
 
 
 def _last(path: Path) -> dict[str, Any]:

@@ -10,8 +10,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo import AsyncMongoClient
+from secured import connected
 from support import until
 
 from mongolock_async import LockRepository
@@ -37,13 +36,8 @@ async def servers() -> AsyncIterator[ReplicaSet]:
 
 @pytest.fixture
 async def collection(servers: ReplicaSet, driver: str) -> AsyncIterator[Any]:
-    if driver == "motor":
-        motor: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(servers.uri)
-        yield motor.a.locks
-        motor.close()
-    else:
-        async with AsyncMongoClient[dict[str, Any]](servers.uri) as client:
-            yield client.a.locks
+    async with connected(driver, servers.uri) as client:
+        yield client.a.locks
 
 
 async def test_a_claim_that_has_no_answer_is_asked_of_the_next_primary(
