@@ -104,7 +104,8 @@ class Holding(Lease):
             self._timer.cancel()
         if reason != RELEASED:
             self.lost.set()
-        for callback in self._on_end:
+        callbacks, self._on_end = self._on_end, []
+        for callback in callbacks:
             callback(self)
 
     def on_end(self, callback: Callable[[Holding], None]) -> None:

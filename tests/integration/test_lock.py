@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import time
+import weakref
 from typing import Any
 
 import pymongo
@@ -24,6 +26,18 @@ async def test_a_block_holds_the_lock_and_frees_it(locks: LockRepository) -> Non
         assert lease.held
         assert await held(locks)
     assert not await held(locks)
+
+
+async def test_a_lease_that_is_over_is_no_work_for_the_collector(locks: LockRepository) -> None:
+    gc.disable()
+    try:
+        async with locks.lock("cron") as lease:
+            over = weakref.ref(lease)
+        del lease
+        await asyncio.sleep(0.01)
+        assert over() is None
+    finally:
+        gc.enable()
 
 
 async def test_a_block_that_raises_frees_the_lock(locks: LockRepository) -> None:
