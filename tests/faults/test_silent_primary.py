@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
-import warnings
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,11 +14,7 @@ from support import until
 from mongolock_async import LockRepository
 from mongolock_async.testing import ReplicaSet
 
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.timeout(120),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # as below
-]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(120)]
 
 
 @pytest.fixture
@@ -28,10 +22,6 @@ async def servers() -> AsyncIterator[ReplicaSet]:
     """A set of its own, whose primary may be stopped."""
     async with ReplicaSet(3) as servers:
         yield servers
-    with warnings.catch_warnings():
-        # PyMongo leaves the connection to a node that hangs to Python's collector.
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 @pytest.fixture

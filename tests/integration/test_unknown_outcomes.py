@@ -165,8 +165,6 @@ async def test_a_callers_deadline_does_not_govern_the_renewals(locks: LockReposi
     assert lease.held
 
 
-# A refused connection leaves a socket to Python's collector: PyMongo's own affair (Python 3.13, Motor).
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_a_server_that_is_away_makes_nobody_stand_in_line(client: Any) -> None:
     away = type(client)("mongodb://127.0.0.1:1/", serverSelectionTimeoutMS=100)
     locks = LockRepository(away.a.locks, command_timeout=0.4)
@@ -225,8 +223,6 @@ async def test_a_cancelled_closing_goes_on(collection: Any, client: Any, others:
     assert await free(others)
 
 
-# As above.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_a_timeout_is_kept_from_the_first_call_on(client: Any) -> None:
     away = type(client)("mongodb://127.0.0.1:1/")
     locks = LockRepository(away.a.locks, command_timeout=2)
