@@ -9,9 +9,8 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo import AsyncMongoClient, MongoClient
-from support import CommandLog
+from pymongo import MongoClient
+from support import CommandLog, connected
 
 from mongolock_async import LockRepository
 from mongolock_async.testing import Mongod, ReplicaSet
@@ -55,13 +54,8 @@ def commands() -> CommandLog:
 
 @pytest.fixture
 async def client(uri: str, driver: str, commands: CommandLog) -> AsyncIterator[Any]:
-    if driver == "motor":
-        motor: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(uri, event_listeners=[commands])
-        yield motor
-        motor.close()
-    else:
-        async with AsyncMongoClient[dict[str, Any]](uri, event_listeners=[commands]) as pymongo:
-            yield pymongo
+    async with connected(driver, uri, event_listeners=[commands]) as client:
+        yield client
 
 
 @pytest.fixture

@@ -1,17 +1,16 @@
-"""Servers that ask who you are, and clients of either driver for them."""
+"""Servers that ask who you are."""
 
 from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo import AsyncMongoClient, MongoClient
+from pymongo import MongoClient
 
 from mongolock_async.testing import Mongod, ReplicaSet
 
@@ -31,18 +30,6 @@ def running(server: Server) -> Iterator[Server]:
         yield server
     finally:
         asyncio.run(server.__aexit__(None, None, None))
-
-
-@asynccontextmanager
-async def connected(driver: str, uri: str, **options: Any) -> AsyncIterator[Any]:
-    """A client of that driver."""
-    if driver == "motor":
-        motor: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(uri, **options)
-        yield motor
-        motor.close()
-    else:
-        async with AsyncMongoClient[dict[str, Any]](uri, **options) as client:
-            yield client
 
 
 class Guarded:

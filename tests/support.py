@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import AsyncMongoClient
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 HANDSHAKE = {"hello", "isMaster", "ismaster", "ping", "endSessions"}
@@ -46,3 +50,25 @@ async def until(condition: Callable[[], Awaitable[bool]], within: float = 10) ->
     async with asyncio.timeout(within):
         while not await condition():
             await asyncio.sleep(0.005)
+
+
+async def longest_stall(stop: asyncio.Event) -> float:
+    """The most of this thread's own time that went by between two turns of a task that sleeps 5 ms."""
+    longest = 0.0
+    while not stop.is_set():
+        began = time.thread_time()
+        await asyncio.sleep(0.005)
+        longest = max(longest, time.thread_time() - began)
+    return longest
+
+
+@asynccontextmanager
+async def connected(driver: str, uri: str, **options: Any) -> AsyncIterator[Any]:
+    """A client of that driver."""
+    if driver == "motor":
+        motor: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(uri, **options)
+        yield motor
+        motor.close()
+    else:
+        async with AsyncMongoClient[dict[str, Any]](uri, **options) as client:
+            yield client

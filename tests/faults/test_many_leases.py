@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo import AsyncMongoClient
-from support import CommandLog
+from support import CommandLog, connected, longest_stall
 
 from mongolock_async import LockRepository
 from mongolock_async.testing import ReplicaSet
@@ -24,16 +21,6 @@ SECONDS = 18.0
 @pytest.fixture
 def uri(replica_set: ReplicaSet) -> str:
     return replica_set.uri
-
-
-async def longest_stall(seconds: float) -> float:
-    """How long our own code blocked the event loop at the most, in this thread's own time."""
-    longest, until = 0.0, time.monotonic() + seconds
-    while time.monotonic() < until:
-        before = time.thread_time()
-        await asyncio.sleep(0.005)
-        longest = max(longest, time.thread_time() - before)
-    return longest
 
 
 @pytest.mark.long
@@ -50,7 +37,9 @@ async def test_5000_leases_cost_five_commands_a_period_and_none_is_lost(
                 *(locks.acquire(f"n{name}", ttl=TTL, keep_alive=True) for name in names)
             )
         commands.clear()
-        stall = await longest_stall(SECONDS)
+        stop = asyncio.Event()
+        asyncio.get_running_loop().call_later(SECONDS, stop.set)
+        stall = await longest_stall(stop)
         periods = SECONDS / (TTL / 3)
         print(f"{commands.counts} in {periods:.0f} periods; longest stall {stall * 1000:.0f} ms")
         assert all(lease.held for lease in leases)
@@ -63,13 +52,8 @@ async def test_5000_leases_cost_five_commands_a_period_and_none_is_lost(
 @pytest.fixture
 async def small(uri: str, driver: str) -> AsyncIterator[Any]:
     """A client with few connections."""
-    if driver == "motor":
-        motor: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(uri, maxPoolSize=10)
-        yield motor
-        motor.close()
-    else:
-        async with AsyncMongoClient[dict[str, Any]](uri, maxPoolSize=10) as pymongo:
-            yield pymongo
+    async with connected(driver, uri, maxPoolSize=10) as small:
+        yield small
 
 
 @pytest.mark.long

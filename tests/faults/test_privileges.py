@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from pymongo.errors import OperationFailure
-from secured import LEAST, Guarded, connected, guarded_set
-from support import until
+from secured import LEAST, Guarded, guarded_set
+from support import connected, until
 
 from mongolock_async import LockBackendError, LockRepository
 

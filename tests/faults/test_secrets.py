@@ -16,8 +16,8 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from secured import LEAST, Guarded, connected, guarded_set
-from support import until
+from secured import LEAST, Guarded, guarded_set
+from support import connected, until
 
 from mongolock_async import (
     LeaseLostError,

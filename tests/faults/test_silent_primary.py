@@ -8,8 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from secured import connected
-from support import until
+from support import connected, until
 
 from mongolock_async import LockRepository
 from mongolock_async.testing import ReplicaSet

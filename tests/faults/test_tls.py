@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import trustme
 from pymongo.monitoring import ConnectionCreatedEvent, ConnectionPoolListener
-from secured import connected, running
-from support import until
+from secured import running
+from support import connected, until
 
 from mongolock_async import LockBackendError, LockRepository
 from mongolock_async.testing import ReplicaSet
