@@ -11,7 +11,7 @@ from . import _clock
 from ._background import Background
 from ._document import Grant, Reply
 from ._errors import LeaseLostError, LockBackendError, LockError
-from ._holding import CLOSED, FORCED, RELEASED, SLOW, TAKEN, Holding, Keeper
+from ._holding import CLOSED, EXPIRED, FORCED, RELEASED, SLOW, TAKEN, Holding, Keeper
 from ._keepalive import KeepAlive, Renewable
 from ._link import ClientSession
 from ._request import Request
@@ -183,6 +183,7 @@ class Claims:
             logger.warning("lease of %r is lost: %s", holding.name, holding.ended)
 
     def _revived(self, lease: Renewable) -> None:
-        # A place in a queue is given back by its waiter, or has become a lease under the same id.
-        if isinstance(lease, Holding):
+        # One that was released is its release's affair, which must not find that it is gone already. A place
+        # in a queue is given back by its waiter, or has become a lease under the same id.
+        if isinstance(lease, Holding) and lease.ended == EXPIRED:
             self.forget_soon(lease.name, lease.id)

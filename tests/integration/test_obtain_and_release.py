@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+from support import CommandLog, until
 
 from mongolock_async import Lease, LockRepository
 
@@ -168,6 +170,47 @@ async def test_a_lease_kept_alive_outlives_its_ttl(locks: LockRepository) -> Non
     await asyncio.sleep(2)
     assert lease.held
     assert await lease.release() is True
+
+
+@pytest.fixture
+async def server(client: Any) -> AsyncIterator[Callable[..., Awaitable[None]]]:
+    """Has commands of the test fail or wait."""
+
+    async def fail(mode: str | dict[str, int], *commands: str, **how: Any) -> None:
+        data = {"failCommands": commands, **how}
+        await client.admin.command({"configureFailPoint": "failCommand", "mode": mode, "data": data})
+
+    yield fail
+    await fail("off")
+
+
+async def test_a_release_during_a_renewal_still_says_that_the_lease_was_ours(
+    locks: LockRepository, commands: CommandLog, server: Any
+) -> None:
+    lease = await locks.acquire("cron", ttl=6, keep_alive=True)
+    # The renewal is answered while the release is held up: nobody else may give the lease back meanwhile.
+    await server({"times": 2}, "update", "findAndModify", blockConnection=True, blockTimeMS=500)
+    await until(lambda: asyncio.sleep(0, "update" in commands.counts))
+    await asyncio.sleep(0.2)
+    assert await lease.release() is True
+    assert commands.counts["findAndModify"] == 2
+
+
+async def test_a_lease_that_is_renewed_when_it_is_over_here_is_given_back(
+    make: Any, others: LockRepository, server: Any
+) -> None:
+    locks = make(clock_margin=1)
+    lease = await locks.acquire("cron", ttl=3, keep_alive=True)
+    await server("alwaysOn", "update", errorCode=8000)
+    await until(lambda: asyncio.sleep(0, lease.remaining < 0.45))
+    await server("alwaysOn", "update", blockConnection=True, blockTimeMS=400)
+    await lease.lost.wait()
+    # The server would let it end after another second, had it not been renewed; as it was, after three.
+    await until(lambda: taken(others), within=0.8)
+
+
+async def taken(locks: LockRepository) -> bool:
+    return await locks.obtain("cron") is not None
 
 
 async def test_a_lease_says_who_and_how_long_when_printed(locks: LockRepository) -> None:
