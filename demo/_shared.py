@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import IO
 
-from ._server import NoServerError
+from ._errors import NoServerError
 
 LOOK_EVERY = 0.05
 

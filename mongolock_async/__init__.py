@@ -5,13 +5,15 @@
 ...     ...
 """
 
-from ._document import Holder, LockInfo, Waiter
+import logging
+
+from ._api.fence import Fenced
+from ._api.info import Holder, LockInfo, Waiter
+from ._api.lease import Lease
+from ._api.lock import Lock
+from ._api.repository import LockRepository
+from ._api.stats import Latency, Stats
 from ._errors import LeaseLostError, LockBackendError, LockError, LockTimeoutError, StaleTokenError
-from ._fence import Fenced
-from ._lease import Lease
-from ._lock import Lock
-from ._repository import LockRepository
-from ._stats import Latency, Stats
 
 __all__ = [
     "Fenced",
@@ -29,3 +31,6 @@ __all__ = [
     "Stats",
     "Waiter",
 ]
+
+# Silent, unless the application has set up logging.
+logging.getLogger(__name__).addHandler(logging.NullHandler())

@@ -23,6 +23,14 @@ def default_owner() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
+def default_margin(ttl: float) -> float:
+    """How much earlier than the server a holder calls its lease expired: 5 % of the ttl, 0.1 s to 1 s.
+
+    It covers clocks that run at different speeds, and the time from reading ``held`` to acting on it.
+    """
+    return min(max(0.05 * ttl, 0.1), 1.0)
+
+
 def check_name(name: object) -> str:
     """A lock's name: a non-empty str of at most 1,024 bytes in UTF-8, without NUL."""
     if not isinstance(name, str):

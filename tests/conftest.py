@@ -4,18 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from asyncio import constants
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
+from faulty import FaultyLocks
 from pymongo import MongoClient
 from support import CommandLog, connected
+from virtual import VirtualLoop
 
 from mongolock_async import LockRepository
 from mongolock_async.testing import Mongod, ReplicaSet
 
+# In debug mode, asyncio notes where each task and timer was made: of that, the innermost frame is enough.
+constants.DEBUG_STACK_DEPTH = 1  # type: ignore[misc]  # final for others, tunable for us
+
 MakeRepository = Callable[..., LockRepository]
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+# Rooms whose tests need no server, and run in virtual time.
+VIRTUAL = {"engine", "api", "memory"}
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, LoopFactory]:
+    """In which loop a test runs."""
+    return {"virtual": VirtualLoop} if is_virtual(item) else {"real": asyncio.new_event_loop}
+
+
+def is_virtual(item: pytest.Item) -> bool:
+    """Whether the test is in one of those rooms."""
+    return item.path.parent.name in VIRTUAL
 
 
 @pytest.fixture(scope="session")
@@ -67,12 +87,24 @@ async def collection(client: Any) -> AsyncIterator[Any]:
 
 
 @pytest.fixture
-async def make(collection: Any) -> AsyncIterator[MakeRepository]:
-    """Makes repositories on the test's collection; each is closed afterwards."""
+async def memory() -> FaultyLocks:
+    """Locks without a server."""
+    return FaultyLocks()
+
+
+@pytest.fixture
+def store(collection: Any) -> Any:
+    """What repositories are made on."""
+    return collection
+
+
+@pytest.fixture
+async def make(store: Any) -> AsyncIterator[MakeRepository]:
+    """Makes repositories on the test's store; each is closed afterwards."""
     async with AsyncExitStack() as stack:
 
         def make(**options: Any) -> LockRepository:
-            locks = LockRepository(collection, **options)
+            locks = LockRepository(store, **options)
             stack.push_async_callback(locks.aclose)
             return locks
 

@@ -1,4 +1,4 @@
-"""Runs the integration tests on each mongod: ``python tests/mongods.py [PYTEST ARGUMENT ...]``.
+"""Runs the tests that need a server on each mongod: ``python tests/mongods.py [PYTEST ARGUMENT ...]``.
 
 Which ones, the environment variable ``MONGOD_BINARIES`` says: paths, with a colon between them (on
 Windows a semicolon).
@@ -15,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 VARIABLE = "MONGOD_BINARIES"
+TESTS = ("tests/mongo", "tests/contract", "tests/protocol/test_document.py")
 NONE_GIVEN = f"""{VARIABLE} names no mongod. Give it one path or several, with {os.pathsep!r} between them:
   {VARIABLE}=/opt/mongodb-5/bin/mongod{os.pathsep}/opt/mongodb-8/bin/mongod tox -e mongo"""
 
@@ -57,7 +58,7 @@ def passes(binary: Path, arguments: Sequence[str]) -> bool:
     """Whether the tests pass on it."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "mongod").symlink_to(binary)
-        command = [sys.executable, "-m", "pytest", "--no-cov", "tests/integration", *arguments]
+        command = [sys.executable, "-m", "pytest", "--no-cov", *TESTS, *arguments]
         return not subprocess.call(command, cwd=ROOT, env=environment(Path(folder), os.environ))
 
 

@@ -22,7 +22,7 @@ from mongolock_async import (
     LockRepository,
     StaleTokenError,
 )
-from mongolock_async._request import Request
+from mongolock_async._protocol.request import Request
 
 from .record import Recorder
 
@@ -84,7 +84,7 @@ class Work:
         while not self._stop.is_set():
             weight = random.randint(1, CAPACITY - 1)
             request = Request(name, "semaphore", TTL, keep_alive=True, weight=weight, capacity=CAPACITY)
-            held = self._bare(self._locks._session.acquire(request, PATIENCE))
+            held = self._bare(self._acquired(request))
             async with self._round(), self._waited(name, held) as lease:
                 await self._section(name, lease, self._some(), weight)
             await asyncio.sleep(random.uniform(0, 0.1))
@@ -118,7 +118,7 @@ class Work:
             async with self._round(), contextlib.aclosing(self._locks.every(PERIOD, name)) as boundaries:
                 async for lease in boundaries:
                     if lease is not None:
-                        self._recorder.note("run", boundary=lease.boundary)  # type: ignore[attr-defined]  # worker.py
+                        self._recorder.note("run", boundary=lease._holding.boundary)  # type: ignore[attr-defined]  # worker.py
                         await asyncio.sleep(random.uniform(0, 0.1))
                     if self._stop.is_set():
                         break
@@ -144,7 +144,7 @@ class Work:
 
     async def _section(self, name: str, lease: Lease, hold: float, weight: int = 1) -> None:
         """Stay inside, and note from when to when the lease was seen to be held."""
-        identity: str = lease.id  # type: ignore[attr-defined]  # a Holding
+        identity = lease._holding.id
         began = end = time.monotonic()
         if not lease.held:
             return
@@ -168,12 +168,16 @@ class Work:
             async with held as lease:
                 waits = False
                 self._recorder.note("waited", number=number)
-                identity = lease.id  # type: ignore[attr-defined]  # a Holding
+                identity = lease._holding.id
                 self._recorder.note("granted", lease=identity, token=lease.fencing_token)
                 yield lease
         finally:
             if waits:
                 self._recorder.note("waited", number=number)
+
+    async def _acquired(self, request: Request) -> Lease:
+        member = self._locks._member
+        return Lease(member, await member.acquire(request, PATIENCE))
 
     @contextlib.asynccontextmanager
     async def _bare(self, acquiring: Awaitable[Lease]) -> AsyncIterator[Lease]:

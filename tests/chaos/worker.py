@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo import AsyncMongoClient, WriteConcern
-from pymongo.read_concern import ReadConcern
+from pymongo import AsyncMongoClient
 
-from mongolock_async import LockError, LockRepository, _queue, _ticks
-from mongolock_async._document import Reply, Tick
-from mongolock_async._holding import Holding
-from mongolock_async._place import Place
-from mongolock_async._request import Request
-from mongolock_async._session import Session
+from mongolock_async import LockError, LockRepository
+from mongolock_async._engine import ticks, waiting
+from mongolock_async._engine.clock import Clock
+from mongolock_async._engine.holding import Holding
+from mongolock_async._engine.member import Member
+from mongolock_async._engine.place import Place
+from mongolock_async._mongo.backend import MongoBackend
+from mongolock_async._protocol.reply import Reply, Tick
+from mongolock_async._protocol.request import Request
 
 from .record import Recorder
 from .work import KINDS, PATIENCE, TTL, Work
@@ -57,10 +59,8 @@ async def main() -> None:
     client = client_of(options.driver, options.uri)
     locks = LockRepository(client.chaos.locks, owner=options.owner, ttl=options.ttl, clock_margin=0.5)
     if options.weak == "w1":
-        weak = locks._store._majority.with_options(
-            write_concern=WriteConcern(1), read_concern=ReadConcern("local")
-        )
-        locks._store._majority = weak
+        assert isinstance(locks._backend, MongoBackend)
+        locks._backend._link.majority = locks._backend._link.local
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGUSR1, lambda: _fork(locks, recorder))
@@ -83,12 +83,12 @@ async def main() -> None:
 
 def _fork(locks: LockRepository, recorder: Recorder) -> None:
     """A child must believe that it holds nothing, and must not be let near the locks."""
-    held = list(locks._session._claims.held.values())
+    held = list(locks._member.leases.held.values())
     pid = os.fork()
     if pid == 0:
         believes = any(holding.held or holding.remaining for holding in held)
         try:
-            locks._session.check_usable()
+            locks._member.lifetime.check()
         except LockError:
             os._exit(1 if believes else 0)
         os._exit(1)
@@ -100,30 +100,31 @@ def _note_places(recorder: Recorder) -> None:
     """When a place in a queue is asked for, and when it is known to be had."""
 
     class NotedPlace(Place):
-        def __init__(self, name: str, lease_id: str) -> None:
-            super().__init__(name, lease_id)
+        def __init__(self, name: str, lease_id: str, clock: Clock) -> None:
+            super().__init__(name, lease_id, clock)
             recorder.note("asked", lock=name, lease=lease_id)
 
-        def heard(self, sent: float, reply: Reply) -> None:
-            super().heard(sent, reply)
-            recorder.note("queued", lease=self.id)
+        def answered(self, sent: float, reply: Reply | None) -> None:
+            super().answered(sent, reply)
+            if self.waits:
+                recorder.note("queued", lease=self.id)
 
-    _queue.Place = NotedPlace  # type: ignore[attr-defined]  # nothing else tells when it is queued
+    waiting.Place = NotedPlace  # type: ignore[attr-defined]  # nothing else tells when it is queued
 
 
 def _note_boundaries() -> None:
     """The lease of ``every`` does not say for which boundary it is."""
-    claim = _ticks._claim
+    claim = ticks._claim
 
     async def noted(
-        session: Session, request: Request, period_ms: int, done_ms: int
+        member: Member, request: Request, period_ms: int, done_ms: int
     ) -> tuple[Holding | None, Tick]:
-        holding, tick = await claim(session, request, period_ms, done_ms)
+        holding, tick = await claim(member, request, period_ms, done_ms)
         if holding is not None:
             holding.boundary = tick.boundary_ms  # type: ignore[attr-defined]  # for `Work.ticks`
         return holding, tick
 
-    _ticks._claim = noted
+    ticks._claim = noted
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from model import Model
+from mongolock_async._memory.document import Document
 
-from .world import MARGIN, TICK, TTL, Session, World, freeze
+from .world import MARGIN, TICK, TTL, Member, World, freeze
 
 ALL = frozenset({"try", "wait", "ask", "renew", "release", "cancel", "leave", "write"})
 
@@ -16,12 +16,12 @@ class Bounds:
     """``depth``: steps from a start; None: every state there is.
 
     ``unheard``: requests under way whose answer nobody awaits. ``grants``: how many in a tick. ``ahead``:
-    what a primary's clock may be ahead by. ``offsets``: what the sessions' own clocks are ahead by.
-    ``moves``: what sessions do. ``queued``: start also from a lock that A holds and B waits for.
+    what a primary's clock may be ahead by. ``offsets``: what the members' own clocks are ahead by.
+    ``moves``: what members do. ``queued``: start also from a lock that A holds and B waits for.
     ``opening``: how the steps begin that are taken first, and not counted in the depth.
     """
 
-    sessions: int = 3
+    members: int = 3
     failures: int = 2
     depth: int | None = None
     unheard: int = 2
@@ -35,17 +35,17 @@ class Bounds:
 
     def starts(self) -> list[World]:
         """A lock that nobody has used yet, and the other one."""
-        sessions = tuple(Session(offset=self.offsets[number]) for number in range(self.sessions))
-        fresh = World(sessions)
+        members = tuple(Member(offset=self.offsets[number]) for number in range(self.members))
+        fresh = World(members)
         return [fresh, _queued(fresh)] if self.queued else [fresh]
 
 
 def _queued(fresh: World) -> World:
-    lock = Model()
+    lock = Document()
     for lease in ("A.1", "B.1"):
-        lock.claim(fresh.clock, lease, 1, TTL * TICK, 1, wait=True)
+        lock.claim(fresh.clock, lease, owner="", ttl=TTL * TICK, wait=True)
     document, now, token = freeze(lock), fresh.now, lock.token
-    holding = Session("holding", "A.1", 1, token=token, until=now + TTL - MARGIN)
-    waiting = Session("waiting", "B.1", 1, since=now, newest=token)
+    holding = Member("holding", "A.1", 1, token=token, until=now + TTL - MARGIN)
+    waiting = Member("waiting", "B.1", 1, since=now, newest=token)
     world = replace(fresh.put(0, holding).put(1, waiting), primary=document, committed=document)
     return replace(world, believed=token)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from hashlib import blake2b
 
-from model import Entry
+from mongolock_async._memory.document import Entry
 
-from .world import RETENTION, TICK, TTL, Document, Request, World
+from .world import RETENTION, TICK, TTL, Request, Stored, World
 
 # Ages beyond this make no difference: every lease, place and deadline that counts from then is over.
 OLD = -TTL - 1
@@ -32,9 +32,9 @@ class _Form:
 
     def whole(self) -> tuple[object, ...]:
         world = self.world
-        rows = sorted((self._session(number), number) for number in range(len(world.sessions)))
+        rows = sorted((self._member(number), number) for number in range(len(world.members)))
         for rank, (_, number) in enumerate(rows):
-            if lease := world.sessions[number].lease:
+            if lease := world.members[number].lease:
                 self.names[lease] = -1 - rank
         documents = self._document(world.primary), self._document(world.committed)
         # A lease that nothing but requests knows of needs no name.
@@ -53,9 +53,9 @@ class _Form:
             self._token(world.believed),
         )
 
-    def _session(self, number: int) -> tuple[object, ...]:
+    def _member(self, number: int) -> tuple[object, ...]:
         world = self.world
-        one = world.sessions[number]
+        one = world.members[number]
         return (
             one.phase,
             one.stays,
@@ -68,9 +68,9 @@ class _Form:
             tuple(
                 self._request(request)
                 for request in world.requests
-                if request.heard and request.session == number
+                if request.heard and request.member == number
             ),
-            tuple((self._token(call.token), call.safe) for call in world.calls if call.session == number),
+            tuple((self._token(call.token), call.safe) for call in world.calls if call.member == number),
             self._unheard(one.lease),
             _place(world.primary, one.lease),
             _place(world.committed, one.lease),
@@ -94,7 +94,7 @@ class _Form:
             else (self._token(answer.token), answer.remaining, answer.waits, self._token(answer.newest)),
         )
 
-    def _document(self, document: Document | None) -> tuple[object, ...]:
+    def _document(self, document: Stored | None) -> tuple[object, ...]:
         if document is None:
             return ()
         age = max(document.token // TICK - self.world.now, -1 - RETENTION)
@@ -125,8 +125,8 @@ class _Form:
             if document is not None:
                 found.add(document.token)
                 found.update(entry.token or 0 for entry in document.holders)
-        for session in world.sessions:
-            found.update((session.newest, session.token, session.writing))
+        for member in world.members:
+            found.update((member.newest, member.token, member.writing))
         for request in world.requests:
             if request.answer is not None:
                 found.update((request.answer.token, request.answer.newest))
@@ -134,7 +134,7 @@ class _Form:
         return sorted(token for token in found if 0 < token < self.clock)
 
 
-def _place(document: Document | None, lease: str) -> int:
+def _place(document: Stored | None, lease: str) -> int:
     if document is None or not lease:
         return -1
     for number, entry in enumerate(document.holders + document.queue):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import Any
 
-from model import Entry, Model
+from mongolock_async._memory.document import Document, Entry
 
 from . import properties
 from .bounds import Bounds
@@ -13,24 +15,24 @@ from .protocol import Protocol
 from .world import TICK, TTL
 
 
-class ByName(Model):
+class ByName(Document):
     """A release frees the lock, whoever holds it."""
 
-    def release(self, now: int, lease: str, back: str | None = None) -> None:
+    def release(self, now: int, lease: str, back: Collection[str] = ()) -> None:
         self.holders = []
         super().release(now, lease, back)
 
 
-class Reviving(Model):
+class Reviving(Document):
     """A renewal writes the lease again if it is gone."""
 
     def renew(self, now: int, lease: str, mine: str | None = None) -> None:
         super().renew(now, lease, mine)
         if all(entry.lease != lease for entry in self.holders + self.queue):
-            self.holders.append(Entry(lease, 1, TTL * TICK, now, now + TTL * TICK, self.token))
+            self.holders.append(Entry(lease, "", 1, TTL * TICK, now, now + TTL * TICK, self.token))
 
 
-class Counting(Model):
+class Counting(Document):
     """A token is the last one and 1."""
 
     def _grant(self, now: int, mine: str | None = None) -> None:
@@ -44,28 +46,28 @@ class Counting(Model):
         self.token = last + len(fresh)
 
 
-class Overtaking(Model):
+class Overtaking(Document):
     """A claim takes a free lock, whoever waits."""
 
-    def claim(self, now: int, lease: str, weight: int, ttl: int, capacity: int, *, wait: bool) -> None:
+    def claim(self, now: int, lease: str, **options: Any) -> None:
         self._expire(now)
         before = [entry for entry in self.queue if entry.lease != lease]
         self.queue = [entry for entry in self.queue if entry.lease == lease]
-        super().claim(now, lease, weight, ttl, capacity, wait=wait)
+        super().claim(now, lease, **options)
         self.queue = before + self.queue
 
 
-class NotHandingOver(Model):
+class NotHandingOver(Document):
     """A release leaves the lock free, and those who wait to find out."""
 
-    def release(self, now: int, lease: str, back: str | None = None) -> None:
+    def release(self, now: int, lease: str, back: Collection[str] = ()) -> None:
         queue = [entry for entry in self.queue if entry.lease != lease and entry.expires > now]
         self.queue = []
         super().release(now, lease, back)
         self.queue = queue
 
 
-class Eternal(Model):
+class Eternal(Document):
     """A lease ends by release alone."""
 
     def _expire(self, now: int) -> None:
@@ -82,9 +84,9 @@ class Mutation:
     bounds: Bounds
 
 
-def _small(*moves: str, failures: int = 0, sessions: int = 2, ahead: int = 0) -> Bounds:
+def _small(*moves: str, failures: int = 0, members: int = 2, ahead: int = 0) -> Bounds:
     clocks = (0, ahead) if ahead else (0,)
-    return Bounds(sessions, failures, unheard=1, ahead=clocks, moves=frozenset(moves))
+    return Bounds(members, failures, unheard=1, ahead=clocks, moves=frozenset(moves))
 
 
 # Too deep to be found from the start: B is granted and does not hear so, and the grant is over.
@@ -110,13 +112,13 @@ MUTATIONS = (
     ),
     Mutation(
         "a release frees the lock by its name",
-        Protocol(model=ByName),
+        Protocol(document=ByName),
         properties.OTHERS_ALONE,
         _small("try", "release"),
     ),
     Mutation(
         "a renewal revives what has expired",
-        Protocol(model=Reviving),
+        Protocol(document=Reviving),
         properties.OTHERS_ALONE,
         _small("try", "renew"),
     ),
@@ -152,7 +154,7 @@ MUTATIONS = (
     ),
     Mutation(
         "tokens start again when the document is removed",
-        Protocol(model=Counting),
+        Protocol(document=Counting),
         properties.TOKENS_GROW,
         _small("try"),
     ),
@@ -160,7 +162,7 @@ MUTATIONS = (
         "the document is removed at once, and the clock of the next primary is behind",
         Protocol(retention=0),
         properties.TOKENS_GROW,
-        _small("try", "release", failures=2, sessions=1, ahead=1),
+        _small("try", "release", failures=2, members=1, ahead=1),
     ),
     Mutation(
         "a claim is repeated under a new lease id",
@@ -182,19 +184,19 @@ MUTATIONS = (
     ),
     Mutation(
         "a claim overtakes those who wait",
-        Protocol(model=Overtaking),
+        Protocol(document=Overtaking),
         properties.IN_ORDER,
-        _small("wait", sessions=3),
+        _small("wait", members=3),
     ),
     Mutation(
         "a release does not hand over",
-        Protocol(model=NotHandingOver),
+        Protocol(document=NotHandingOver),
         properties.FREE_IS_GRANTED,
         _small("wait", "release"),
     ),
     Mutation(
         "a lease ends by release alone",
-        Protocol(model=Eternal),
+        Protocol(document=Eternal),
         properties.CAN_BE_HAD,
         _small("try"),
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from model import Entry
+from mongolock_async._memory.document import Entry
 
 from .bounds import Bounds
 from .process import answered
@@ -36,13 +36,13 @@ def described(request: Request) -> str:
 
 
 def unknown(world: World, request: Request) -> World:
-    """Its session learns that it does not know the outcome. What is on its way may arrive all the same."""
+    """Its member learns that it does not know the outcome. What is on its way may arrive all the same."""
     rest = world.without(request)
     if request.answer is None:
         rest = replace(rest, requests=(*rest.requests, replace(request, heard=False, since=0)))
-    session = world.sessions[request.session]
-    if session.phase == "asking":
-        return rest.put(request.session, replace(session, phase="unsure"))
+    member = world.members[request.member]
+    if member.phase == "asking":
+        return rest.put(request.member, replace(member, phase="unsure"))
     return rest
 
 
@@ -54,7 +54,7 @@ def _arrival(protocol: Protocol, world: World, request: Request, *, again: bool 
     if request.heard:
         rest = (*rest, replace(request, answer=answer))
     elif request.undo:
-        rest = (*rest, Request("release", request.session, request.lease, 0, heard=False))
+        rest = (*rest, Request("release", request.member, request.lease, 0, heard=False))
     promoted = [holder for holder in document.holders if holder.lease in granted] if document else []
     calls = after.calls + tuple(_calls(protocol, world, promoted))
     after = replace(after, primary=document, requests=rest, calls=calls)
@@ -67,8 +67,8 @@ def _arrival(protocol: Protocol, world: World, request: Request, *, again: bool 
 
 def _calls(protocol: Protocol, world: World, promoted: list[Entry]) -> Iterator[Call]:
     for holder in promoted:
-        for number, session in enumerate(world.sessions):
-            if session.lease == holder.lease:
+        for number, member in enumerate(world.members):
+            if member.lease == holder.lease:
                 yield Call(number, holder.lease, holder.token or 0, safe=not protocol.committed_calls)
 
 

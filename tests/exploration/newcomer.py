@@ -9,7 +9,7 @@ from .form import digest
 from .protocol import Protocol
 from .step import Step
 from .steps import Steps, replicated
-from .world import Session, World
+from .world import Member, World
 
 # Steps; more than it takes for all leases and places to expire, one after the other.
 PATIENCE = 60
@@ -42,13 +42,13 @@ class Newcomers:
 
 def _after_all_died(world: World) -> World:
     orphans = tuple(
-        replace(request, session=0, heard=False, since=0, answer=None)
+        replace(request, member=0, heard=False, since=0, answer=None)
         for request in world.requests
         if request.answer is None
     )
-    alone = (Session(leases=FIRST_LEASE),)
+    alone = (Member(leases=FIRST_LEASE),)
     left = replace(
-        world, sessions=alone, requests=orphans, calls=(), failures=0, stamp=0, newest=0, believed=0
+        world, members=alone, requests=orphans, calls=(), failures=0, stamp=0, newest=0, believed=0
     )
     return replicated(left)
 

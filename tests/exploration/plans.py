@@ -17,7 +17,7 @@ class Plan:
 
 def everything(depth: int) -> Plan:
     """All that is modelled, as far as this many steps go."""
-    return Plan("three sessions that do all they can, two failures", Bounds(depth=depth, queued=True))
+    return Plan("three members that do all they can, two failures", Bounds(depth=depth, queued=True))
 
 
 def _few(failures: int, ahead: tuple[int, ...], *moves: str) -> Bounds:
@@ -27,11 +27,11 @@ def _few(failures: int, ahead: tuple[int, ...], *moves: str) -> Bounds:
 PLANS = (
     everything(8),
     Plan(
-        "three sessions that wait, ask and release, no failure",
+        "three members that wait, ask and release, no failure",
         Bounds(3, 0, 14, unheard=1, ahead=(0,), moves=frozenset({"wait", "ask", "release"})),
     ),
-    Plan("two sessions that try, write and release, no failure", _few(0, (0,), "try", "write", "release")),
-    Plan("two sessions that wait, ask and release, no failure", _few(0, (0,), "wait", "ask", "release")),
-    Plan("two sessions that try, renew and release, one failure", _few(1, (0, 1), "try", "renew", "release")),
-    Plan("two sessions that wait and release, one failure", _few(1, (0,), "wait", "release")),
+    Plan("two members that try, write and release, no failure", _few(0, (0,), "try", "write", "release")),
+    Plan("two members that wait, ask and release, no failure", _few(0, (0,), "wait", "ask", "release")),
+    Plan("two members that try, renew and release, one failure", _few(1, (0, 1), "try", "renew", "release")),
+    Plan("two members that wait and release, one failure", _few(1, (0,), "wait", "release")),
 )

@@ -8,28 +8,28 @@ from dataclasses import replace
 from .bounds import Bounds
 from .protocol import Protocol
 from .step import Step
-from .world import MARGIN, TTL, Request, Session, World, session_name
+from .world import MARGIN, TTL, Member, Request, World, member_name
 
 
 def steps(protocol: Protocol, bounds: Bounds, world: World, number: int) -> Iterator[Step]:
     """All but the answers and calls that it gets."""
-    session = world.sessions[number]
+    member = world.members[number]
     for text, after in _moves(protocol, bounds, world, number):
-        yield Step("process", f"{session_name(number)} {text}", after)
-    if session.writing:
-        refused = protocol.fenced and session.writing < world.stamp
-        after = world.put(number, replace(session, writing=0))
-        text = f"{session_name(number)} writes with token {session.writing}"
+        yield Step("process", f"{member_name(number)} {text}", after)
+    if member.writing:
+        refused = protocol.fenced and member.writing < world.stamp
+        after = world.put(number, replace(member, writing=0))
+        text = f"{member_name(number)} writes with token {member.writing}"
         if refused:
             yield Step("write", f"{text}, and is refused", after)
         else:
-            newest = max(session.writing, world.newest)
-            yield Step("write", text, replace(after, stamp=session.writing, newest=newest))
+            newest = max(member.writing, world.newest)
+            yield Step("write", text, replace(after, stamp=member.writing, newest=newest))
 
 
 def _moves(protocol: Protocol, bounds: Bounds, world: World, number: int) -> Iterator[tuple[str, World]]:
-    session = world.sessions[number]
-    match session.phase:
+    member = world.members[number]
+    match member.phase:
         case "idle":
             yield from _idle(bounds, world, number)
         case "asking" if "cancel" in bounds.moves:
@@ -38,7 +38,7 @@ def _moves(protocol: Protocol, bounds: Bounds, world: World, number: int) -> Ite
             yield from _unsure(protocol, world, number)
         case "waiting":
             yield from _waiting(bounds, world, number)
-        case "holding" if world.now < session.until:
+        case "holding" if world.now < member.until:
             yield from _holding(bounds, world, number)
         case "holding":
             yield "sees that its lease is over", left(world, number)
@@ -47,10 +47,10 @@ def _moves(protocol: Protocol, bounds: Bounds, world: World, number: int) -> Ite
 
 
 def _idle(bounds: Bounds, world: World, number: int) -> Iterator[tuple[str, World]]:
-    session = world.sessions[number]
-    leases = session.leases + 1
-    lease = f"{session_name(number)}.{leases}"
-    asking = replace(session, phase="asking", lease=lease, leases=leases, since=world.now)
+    member = world.members[number]
+    leases = member.leases + 1
+    lease = f"{member_name(number)}.{leases}"
+    asking = replace(member, phase="asking", lease=lease, leases=leases, since=world.now)
     if "try" in bounds.moves:
         claim = Request("try", number, lease, world.now)
         yield f"asks once: claim {lease} is sent", world.put(number, asking).send(claim)
@@ -61,39 +61,39 @@ def _idle(bounds: Bounds, world: World, number: int) -> Iterator[tuple[str, Worl
 
 
 def _waiting(bounds: Bounds, world: World, number: int) -> Iterator[tuple[str, World]]:
-    session = world.sessions[number]
-    if "ask" in bounds.moves and not world.awaits(number) and session.since < world.now:
-        yield "asks how it stands", world.send(Request("ask", number, session.lease, world.now))
+    member = world.members[number]
+    if "ask" in bounds.moves and not world.awaits(number) and member.since < world.now:
+        yield "asks how it stands", world.send(Request("ask", number, member.lease, world.now))
     if "leave" in bounds.moves:
-        yield f"waits no longer, and gives {session.lease} back", left(world, number, release=True)
+        yield f"waits no longer, and gives {member.lease} back", left(world, number, release=True)
 
 
 def _holding(bounds: Bounds, world: World, number: int) -> Iterator[tuple[str, World]]:
-    session = world.sessions[number]
-    fresh = session.until - world.now >= TTL - MARGIN
+    member = world.members[number]
+    fresh = member.until - world.now >= TTL - MARGIN
     if "renew" in bounds.moves and not world.awaits(number) and not fresh:
-        renewal = Request("renew", number, session.lease, world.now)
-        yield f"sends a renewal of {session.lease}", world.send(renewal)
+        renewal = Request("renew", number, member.lease, world.now)
+        yield f"sends a renewal of {member.lease}", world.send(renewal)
     if "release" in bounds.moves:
-        yield f"sends the release of {session.lease}", left(world, number, release=True)
-    if "write" in bounds.moves and not session.writing:
-        writing = replace(session, writing=session.token)
+        yield f"sends the release of {member.lease}", left(world, number, release=True)
+    if "write" in bounds.moves and not member.writing:
+        writing = replace(member, writing=member.token)
         yield "sees that it holds the lock, and is going to write", world.put(number, writing)
 
 
 def _unsure(protocol: Protocol, world: World, number: int) -> Iterator[tuple[str, World]]:
-    session = world.sessions[number]
-    lease = session.lease if protocol.same_lease else f"{session.lease}'"
-    since = session.since if protocol.from_first_sending else world.now
-    asking = replace(session, phase="asking", lease=lease, since=since)
-    claim = Request("wait" if session.stays else "try", number, lease, since)
+    member = world.members[number]
+    lease = member.lease if protocol.same_lease else f"{member.lease}'"
+    since = member.since if protocol.from_first_sending else world.now
+    asking = replace(member, phase="asking", lease=lease, since=since)
+    claim = Request("wait" if member.stays else "try", number, lease, since)
     yield f"repeats its claim: claim {lease} is sent", world.put(number, asking).send(claim)
-    yield f"gives up, and gives {session.lease} back", left(world, number, release=True)
+    yield f"gives up, and gives {member.lease} back", left(world, number, release=True)
 
 
 def _cancelled(world: World, number: int) -> World:
     """Give back once the claim was carried out: at once, if it was."""
-    (claim,) = [request for request in world.requests if request.heard and request.session == number]
+    (claim,) = [request for request in world.requests if request.heard and request.member == number]
     if claim.answer is not None:
         return left(world, number, release=True)
     undone = replace(claim, heard=False, undo=True, since=0)
@@ -102,40 +102,40 @@ def _cancelled(world: World, number: int) -> World:
 
 def left(world: World, number: int, *, release: bool = False) -> World:
     """It wants the lock no more. What it has sent may arrive all the same."""
-    session = world.sessions[number]
+    member = world.members[number]
     rest = []
     for request in world.requests:
-        if not request.heard or request.session != number:
+        if not request.heard or request.member != number:
             rest.append(request)
         elif request.answer is None:
             rest.append(replace(request, heard=False, since=0))
     if release:
-        rest.append(Request("release", number, session.lease, 0, heard=False))
-    calls = tuple(call for call in world.calls if call.session != number)
-    idle = Session(leases=session.leases, writing=session.writing, offset=session.offset)
+        rest.append(Request("release", number, member.lease, 0, heard=False))
+    calls = tuple(call for call in world.calls if call.member != number)
+    idle = Member(leases=member.leases, writing=member.writing, offset=member.offset)
     return replace(world.put(number, idle), requests=tuple(rest), calls=calls)
 
 
 def answered(protocol: Protocol, world: World, request: Request) -> Step:
     """The answer arrives."""
-    number = request.session
-    name = session_name(number)
-    session = world.sessions[number]
+    number = request.member
+    name = member_name(number)
+    member = world.members[number]
     answer = request.answer
     assert answer is not None
     told = world.without(request)
     if answer.token:
         remaining = answer.remaining if protocol.from_first_sending else TTL
         until = protocol.until(world.now, request.since, remaining)
-        if session.phase == "holding":
-            until = max(until, session.until) if world.now < session.until else 0
+        if member.phase == "holding":
+            until = max(until, member.until) if world.now < member.until else 0
         if until <= world.now:
             text = f"{name} hears too late that {request.lease} was granted, and sends its release"
             return Step("answer", text, left(told, number, release=True))
         text = f"{name} hears that it holds the lock until {until}"
         return Step("answer", text, _hold(told, number, answer.token, until))
     if answer.waits:
-        waiting = replace(session, phase="waiting", stays=False, since=request.since, newest=answer.newest)
+        waiting = replace(member, phase="waiting", stays=False, since=request.since, newest=answer.newest)
         return Step("answer", f"{name} hears that it waits", told.put(number, waiting))
     return Step("answer", f"{name} hears that {request.lease} has nothing", left(told, number))
 
@@ -143,24 +143,24 @@ def answered(protocol: Protocol, world: World, request: Request) -> Step:
 def hearing(protocol: Protocol, world: World, index: int) -> Iterator[Step]:
     """A promotion is told to the one who waits."""
     call = world.calls[index]
-    session = world.sessions[call.session]
-    if not call.safe or session.phase != "waiting" or world.awaits(call.session):
+    member = world.members[call.member]
+    if not call.safe or member.phase != "waiting" or world.awaits(call.member):
         return
-    name = session_name(call.session)
+    name = member_name(call.member)
     told = replace(world, calls=world.calls[:index] + world.calls[index + 1 :])
-    until = protocol.until(world.now, session.since, TTL)
-    newer = call.token > session.newest or not protocol.newer_calls
+    until = protocol.until(world.now, member.since, TTL)
+    newer = call.token > member.newest or not protocol.newer_calls
     if newer and world.now < until:
         text = f"{name} is called: it holds the lock until {until}"
-        yield Step("call", text, _hold(told, call.session, call.token, until))
+        yield Step("call", text, _hold(told, call.member, call.token, until))
     else:
-        asked = told.send(Request("ask", call.session, session.lease, world.now))
+        asked = told.send(Request("ask", call.member, member.lease, world.now))
         yield Step("call", f"{name} is called, believes nothing, and asks", asked)
 
 
 def _hold(world: World, number: int, token: int, until: int) -> World:
-    session = world.sessions[number]
-    holding = replace(session, phase="holding", stays=False, since=0, newest=0, token=token, until=until)
-    calls = tuple(call for call in world.calls if call.session != number)
+    member = world.members[number]
+    holding = replace(member, phase="holding", stays=False, since=0, newest=0, token=token, until=until)
+    calls = tuple(call for call in world.calls if call.member != number)
     believed = max(world.believed, token)
     return replace(world.put(number, holding), calls=calls, believed=believed)

@@ -24,8 +24,8 @@ def _one_believes(_: Newcomers, _before: World, step: Step) -> bool:
 
 
 def _tokens_grow(_: Newcomers, before: World, step: Step) -> bool:
-    known = {session.lease for session in before.sessions if session.phase == "holding"}
-    return all(session.lease in known or session.token > before.believed for session in step.after.believers)
+    known = {member.lease for member in before.members if member.phase == "holding"}
+    return all(member.lease in known or member.token > before.believed for member in step.after.believers)
 
 
 def _leaves_others_alone(_: Newcomers, before: World, step: Step) -> bool:
@@ -45,7 +45,7 @@ def _leaves_others_alone(_: Newcomers, before: World, step: Step) -> bool:
 def _believed_is_stored(_: Newcomers, _before: World, step: Step) -> bool:
     document = step.after.primary
     stored = {(entry.lease, entry.token) for entry in document.holders} if document is not None else set()
-    return all((session.lease, session.token) in stored for session in step.after.believers)
+    return all((member.lease, member.token) in stored for member in step.after.believers)
 
 
 def _newest_write_stands(_: Newcomers, _before: World, step: Step) -> bool:
@@ -84,7 +84,7 @@ def _one_lease_a_claim(_: Newcomers, _before: World, step: Step) -> bool:
     return len(set(claims)) == len(claims)
 
 
-ONE_BELIEVES = Property("at most one session believes that it holds the lock", _one_believes)
+ONE_BELIEVES = Property("at most one member believes that it holds the lock", _one_believes)
 TOKENS_GROW = Property("whoever believes has a greater token than all who believed before", _tokens_grow)
 OTHERS_ALONE = Property("no request touches a lease but its own, or revives one", _leaves_others_alone)
 IS_STORED = Property("a grant that is believed in is stored, whatever fails", _believed_is_stored)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from model import Model
+from mongolock_async._memory.document import Document
 
-from .world import MARGIN, RETENTION, TICK, TTL, Answer, Document, Request, World, freeze
+from .world import MARGIN, RETENTION, TICK, TTL, Answer, Request, Stored, World, freeze
 
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """What decides. The document's part is a Model, which the real server is tested against."""
+    """What decides. The document's part is the package's own, which the real server is tested against."""
 
-    model: type[Model] = Model
+    document: type[Document] = Document
     # Claims and renewals are answered when a majority has them.
     majority: bool = True
     # Promotions are told when a majority has them.
@@ -37,21 +37,21 @@ class Protocol:
         """The time by which the request is judged, in milliseconds."""
         if self.server_clock:
             return world.clock
-        return (world.now + world.sessions[request.session].offset) * TICK
+        return (world.now + world.members[request.member].offset) * TICK
 
-    def change(self, world: World, request: Request) -> tuple[Document | None, list[str]]:
+    def change(self, world: World, request: Request) -> tuple[Stored | None, list[str]]:
         """The primary's document after it, and the leases that others were granted by it."""
         clock = self.clock(world, request)
         if world.primary is None:
             if request.kind not in {"try", "wait"}:
                 return None, []
-            document = self.model()
+            document = self.document()
         else:
-            document = world.primary.thaw(self.model)
+            document = world.primary.thaw(self.document)
         match request.kind:
             case "try" | "wait":
                 wait = request.kind == "wait"
-                document.claim(clock, request.lease, 1, TTL * TICK, 1, wait=wait)
+                document.claim(clock, request.lease, owner="", ttl=TTL * TICK, wait=wait)
             case "ask":
                 document.renew(clock, request.lease, request.lease)
             case "renew":
@@ -60,7 +60,7 @@ class Protocol:
                 document.release(clock, request.lease)
         return freeze(document), document.granted
 
-    def answer(self, world: World, document: Document | None, request: Request) -> Answer:
+    def answer(self, world: World, document: Stored | None, request: Request) -> Answer:
         """What the server says, having made this document of it."""
         if document is None:
             return Answer()

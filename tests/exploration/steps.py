@@ -9,7 +9,7 @@ from . import network, process
 from .bounds import Bounds
 from .protocol import Protocol
 from .step import Step
-from .world import TICK, World, live, same, session_name
+from .world import TICK, World, live, member_name, same
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Steps:
         return world.unheard <= self.bounds.unheard and token % TICK < self.bounds.grants
 
     def _all(self, world: World) -> Iterator[Step]:
-        for number in range(len(world.sessions)):
+        for number in range(len(world.members)):
             yield from process.steps(self.protocol, self.bounds, world, number)
         for index in range(len(world.requests)):
             yield from network.steps(self.protocol, self.bounds, world, index)
@@ -46,17 +46,17 @@ class Steps:
         """Whoever held the lock, and awaits no answer, sees at once that its lease is over."""
         later = replace(world, now=world.now + 1)
         text = "a tick passes"
-        for number, session in enumerate(world.sessions):
-            over = session.phase == "holding" and session.until <= later.now
+        for number, member in enumerate(world.members):
+            over = member.phase == "holding" and member.until <= later.now
             if over and not world.awaits(number):
                 later = process.left(later, number)
-                text += f"; {session_name(number)} sees that its lease is over"
+                text += f"; {member_name(number)} sees that its lease is over"
         return Step("time", text, later)
 
     def _settled(self, step: Step) -> Step:
         """Without another failover, it makes no difference what a majority has."""
         after = replicated(step.after)
-        return step if after == step.after else replace(step, after=after)
+        return step if after is step.after else replace(step, after=after)
 
     def _replication(self, world: World) -> Iterator[Step]:
         after = replicated(world)
@@ -91,6 +91,9 @@ class Steps:
 
 
 def replicated(world: World) -> World:
+    all_safe = all(request.safe or request.answer is None for request in world.requests)
+    if world.committed is world.primary and all_safe and all(call.safe for call in world.calls):
+        return world
     requests = tuple(
         request if request.answer is None or request.safe else replace(request, safe=True)
         for request in world.requests

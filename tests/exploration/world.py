@@ -1,14 +1,15 @@
-"""One lock, its primary, and the sessions that want it, at one moment."""
+"""One lock, its primary, and the members that want it, at one moment."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from model import WAITER_MS, Entry, Model
+from mongolock_async._memory.document import Document, Entry
+from mongolock_async._protocol.pipeline import PLACE_MS
 
 # A tick is half of what a place in the queue lives; leases live three ticks, and holders give up one early.
-TICK = WAITER_MS // 2
+TICK = PLACE_MS // 2
 TTL = 3
 MARGIN = 1
 # Ticks, by which an idle document outlives its last token; more than clocks of primaries differ by.
@@ -19,19 +20,19 @@ Phase = Literal["idle", "asking", "unsure", "waiting", "holding"]
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class Stored:
     """What is stored of the lock."""
 
     token: int
     holders: tuple[Entry, ...]
     queue: tuple[Entry, ...]
 
-    def thaw(self, model: type[Model]) -> Model:
-        return model(token=self.token, holders=list(self.holders), queue=list(self.queue))
+    def thaw(self, kind: type[Document]) -> Document:
+        return kind(token=self.token, holders=list(self.holders), queue=list(self.queue))
 
 
-def freeze(model: Model) -> Document:
-    return Document(model.token, tuple(model.holders), tuple(model.queue))
+def freeze(document: Document) -> Stored:
+    return Stored(document.token, tuple(document.holders), tuple(document.queue))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +49,12 @@ class Answer:
 class Request:
     """A command on its way, or its answer.
 
-    ``heard``: its session still listens. ``undo``: it is given back as soon as it was carried out.
+    ``heard``: its member still listens. ``undo``: it is given back as soon as it was carried out.
     ``safe``: a majority has what it wrote. ``since``: when it was sent for the first time.
     """
 
     kind: Kind
-    session: int
+    member: int
     lease: str
     since: int
     heard: bool = True
@@ -66,14 +67,14 @@ class Request:
 class Call:
     """News of a promotion, on its way to the one who waits."""
 
-    session: int
+    member: int
     lease: str
     token: int
     safe: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class Member:
     """One process.
 
     ``stays``: its claim waits if need be. ``since``: when it sent its claim, or what a grant by call counts
@@ -101,11 +102,11 @@ class World:
     that anybody believed in.
     """
 
-    sessions: tuple[Session, ...]
+    members: tuple[Member, ...]
     now: int = 1
     ahead: int = 0
-    primary: Document | None = None
-    committed: Document | None = None
+    primary: Stored | None = None
+    committed: Stored | None = None
     requests: tuple[Request, ...] = ()
     calls: tuple[Call, ...] = ()
     failures: int = 0
@@ -114,13 +115,11 @@ class World:
     believed: int = 0
 
     @property
-    def believers(self) -> list[Session]:
-        return [
-            session for session in self.sessions if session.phase == "holding" and self.now < session.until
-        ]
+    def believers(self) -> list[Member]:
+        return [member for member in self.members if member.phase == "holding" and self.now < member.until]
 
-    def put(self, number: int, session: Session) -> World:
-        return replace(self, sessions=(*self.sessions[:number], session, *self.sessions[number + 1 :]))
+    def put(self, number: int, member: Member) -> World:
+        return replace(self, members=(*self.members[:number], member, *self.members[number + 1 :]))
 
     def send(self, request: Request) -> World:
         return replace(self, requests=(*self.requests, request))
@@ -130,8 +129,8 @@ class World:
         return replace(self, requests=self.requests[:index] + self.requests[index + 1 :])
 
     def awaits(self, number: int) -> bool:
-        """Whether this session listens for an answer."""
-        return any(request.heard and request.session == number for request in self.requests)
+        """Whether this member listens for an answer."""
+        return any(request.heard and request.member == number for request in self.requests)
 
     @property
     def unheard(self) -> int:
@@ -147,7 +146,7 @@ def live(entries: tuple[Entry, ...], clock: int) -> list[Entry]:
     return [entry for entry in entries if entry.expires > clock]
 
 
-def same(one: Document | None, other: Document | None, clock: int) -> bool:
+def same(one: Stored | None, other: Stored | None, clock: int) -> bool:
     """Whether they differ in nothing but what has expired."""
     if one is None or other is None:
         return one is other
@@ -158,5 +157,5 @@ def same(one: Document | None, other: Document | None, clock: int) -> bool:
     )
 
 
-def session_name(number: int) -> str:
+def member_name(number: int) -> str:
     return "ABC"[number]

@@ -30,6 +30,7 @@ RUN = re.compile(r"^Running increment task at (\S+)\n((?:Lock|Counter).*\n)*", r
 
 
 @pytest.mark.timeout(TICKS + 60)
+@pytest.mark.long
 def test_no_tick_runs_twice_and_only_a_killed_holders_tick_is_missed(
     replica_set: ReplicaSet, tmp_path: Path
 ) -> None:

@@ -73,6 +73,7 @@ async def closed(client: Any) -> None:
         await closing
 
 
+@pytest.mark.long
 async def test_a_silent_server_ends_the_block_in_time(driver: str) -> None:
     async with Mongod() as server:
         client = client_of(driver, server.uri)
@@ -97,6 +98,7 @@ async def test_a_silent_server_ends_the_block_in_time(driver: str) -> None:
         await closed(client)
 
 
+@pytest.mark.long
 async def test_a_holder_that_was_stopped_can_do_no_harm(replica_set: ReplicaSet, driver: str) -> None:
     uri = replica_set.uri.replace("/?", "/stopped_holder?")
     client = client_of(driver, uri)
@@ -167,6 +169,7 @@ async def test_no_kept_lease_is_lost_in_a_failover(driver: str) -> None:
         await closed(client)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 async def test_3000_cancellations_at_random_moments_leave_nothing_behind(
     replica_set: ReplicaSet, driver: str
@@ -205,7 +208,7 @@ async def test_3000_cancellations_at_random_moments_leave_nothing_behind(
                 if not task.cancelled() and (lease := task.result()) is not None:
                     await lease.release()
         await locks.aclose()
-    assert not locks._session._background
+    assert not locks._member.background
     left = [info async for info in others.list() if info.held or info.queue]
     assert left == []
     assert trouble == []
@@ -214,6 +217,7 @@ async def test_3000_cancellations_at_random_moments_leave_nothing_behind(
     await closed(client)
 
 
+@pytest.mark.long
 async def test_a_grant_of_a_standalone_server_outlives_its_crash(driver: str) -> None:
     """Without a majority to ask, "majority" waits for the journal."""
     async with Mongod() as server:

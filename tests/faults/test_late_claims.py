@@ -121,7 +121,7 @@ async def test_a_claim_that_arrives_after_it_was_given_back_takes_nothing(way: W
     way.hold_up = True
     with pytest.raises(LockBackendError):
         await locks.obtain("cron")
-    await locks._session._background.drain()
+    await locks._member.background.drain()
     await way.delivered.wait()
     assert await free(locks)
 

@@ -85,7 +85,7 @@ async def empty(locks: LockRepository) -> bool:
     return info is not None and not info.queue
 
 
-async def test_10000_releases_at_the_moment_of_an_arrival_leave_nobody_waiting(make: Any) -> None:
+async def test_2000_releases_at_the_moment_of_an_arrival_leave_nobody_waiting(make: Any) -> None:
     """Each pair has a name of its own; the waiter arrives 2 ms before the release to 5 ms after it."""
     late = []
 
@@ -103,9 +103,9 @@ async def test_10000_releases_at_the_moment_of_an_arrival_leave_nobody_waiting(m
             late.append(time.monotonic() - began)
             await lease.release()
 
-    await asyncio.gather(*(pairs(2500) for _ in range(4)))
+    await asyncio.gather(*(pairs(500) for _ in range(4)))
     print(f"longest {max(late):.3f} s of {len(late)}")
-    assert len(late) == 10_000
+    assert len(late) == 2_000
     # The lease would expire after 30 s. An election, on a machine that is busy, takes some seconds.
     assert max(late) < 15
 

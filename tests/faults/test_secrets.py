@@ -188,7 +188,7 @@ async def test_a_stream_that_is_refused_shows_nothing(heard: Heard, guarded: Gua
     await lease.release()
     await waiter
     # By the id of the session one could speak for its leases.
-    assert shown(heard.texts, [locks._session.id]) == []
+    assert shown(heard.texts, [locks._member.id]) == []
 
 
 async def test_a_server_out_of_reach_shows_no_credentials(heard: Heard, stranger: Any) -> None:
@@ -339,7 +339,7 @@ async def test_a_stream_that_breaks_shows_nothing(
         await heard.line("no change stream")
         await lease.release()
         await waiter
-    assert shown(heard.texts, [others._session.id]) == []
+    assert shown(heard.texts, [others._member.id]) == []
 
 
 async def test_an_owner_that_is_too_large_is_not_shown(heard: Heard, locks: LockRepository) -> None:

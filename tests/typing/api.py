@@ -25,7 +25,7 @@ from mongolock_async import (
     Stats,
     Waiter,
 )
-from mongolock_async.testing import Mongod, ReplicaSet
+from mongolock_async.testing import MemoryLocks, Mongod, ReplicaSet
 
 
 async def repositories() -> None:
@@ -42,6 +42,13 @@ async def repositories() -> None:
     )
     async with LockRepository(pymongo.app.locks, owner="me") as locks:
         assert_type(locks, LockRepository)
+
+
+async def without_a_server() -> None:
+    memory = MemoryLocks()
+    async with LockRepository(memory, ttl=5), LockRepository(MemoryLocks(start=memory.now)):
+        memory.advance(timedelta(seconds=6))
+        memory.advance(0.5)
 
 
 async def use(locks: LockRepository) -> None:

@@ -1,0 +1,133 @@
+"""One holding of a lock."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from mongolock_async._engine.holding import Holding
+from mongolock_async._engine.member import Member
+from mongolock_async._settings import Owner
+
+from .fence import Fenced
+
+if TYPE_CHECKING:
+    from mongolock_async._mongo.collection import Collection
+
+
+class Lease:
+    """One holding of a lock, from its grant to its release or expiry.
+
+    ``LockRepository`` makes leases; you do not. A lease ends by ``release`` or by expiry and by
+    nothing else. It does *not* promise that a process which was stopped (SIGSTOP, a suspended
+    virtual machine) for longer than the ttl knows so before its next line runs: ``held`` is right
+    whenever it is read, and ``fencing_token`` lets the thing that you write to refuse late writes.
+    """
+
+    def __init__(self, member: Member, holding: Holding) -> None:
+        self._member = member
+        self._holding = holding
+
+    def __repr__(self) -> str:
+        state = self._holding.ended or f"{self.remaining:.3f} s left"
+        return f"<Lease {self.name!r} of {self.owner!r}, token {self.fencing_token}: {state}>"
+
+    @property
+    def name(self) -> str:
+        """The lock."""
+        return self._holding.name
+
+    @property
+    def owner(self) -> Owner:
+        """Who holds it, for people to read."""
+        return self._holding.owner
+
+    @property
+    def fencing_token(self) -> int:
+        """An integer that is greater with each grant of this name, for ever."""
+        return self._holding.fencing_token
+
+    @property
+    def ttl(self) -> float:
+        """Seconds from the grant, or from the last renewal, to the expiry on the server."""
+        return self._holding.ttl
+
+    @property
+    def lost(self) -> asyncio.Event:
+        """Set when the lease ends without having been released."""
+        return self._holding.lost
+
+    @property
+    def held(self) -> bool:
+        """Whether the lease is certainly still ours; the clock is read each time.
+
+        It turns False a little before the server lets anybody else in: at the last *sending* of a
+        successful claim or renewal, plus the ttl, less a margin. In a forked child it is False.
+        """
+        return self._holding.held
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until ``held`` turns False, unless the lease is renewed; 0 when it is over."""
+        return self._holding.remaining
+
+    async def release(self) -> bool:
+        """Give the lock back.
+
+        Returns:
+            True if the lease was still ours; False if it was over, in which case nothing has
+            changed: a late release frees nobody. A second release sends nothing.
+
+        Raises:
+            LockBackendError: MongoDB did not answer. The lease is not ``held`` any more, and
+                expires by itself; ``release`` may be tried again.
+        """
+        return await self._member.release(self._holding)
+
+    async def renew(self) -> bool:
+        """Let the lease live for its whole ttl again.
+
+        Returns:
+            True if it was still ours; False if it was over: an expired lease is never revived.
+
+        Raises:
+            LockBackendError: MongoDB did not answer; the deadline stays what it was.
+        """
+        return await self._member.renew(self._holding)
+
+    def fenced(self, collection: Collection, field: str = "_fence") -> Fenced:
+        """A collection for writes that a newer fencing token refuses with ``StaleTokenError``.
+
+        The server decides, by the stamps in the documents. That this lease is over is no reason by itself:
+        until a newer one has written there, its writes take effect.
+
+        Args:
+            collection: an async collection of PyMongo or Motor: what the lock protects.
+            field: where a document keeps the newest token that has written it.
+
+        Raises:
+            TypeError, ValueError: an argument is wrong.
+        """
+        return Fenced(collection, self.name, self.fencing_token, field)
+
+    async def verify(self, session: object) -> None:
+        """Bind a transaction to this lease: it commits only if the lease is still ours.
+
+        Reads and touches the lock's document in the transaction, so that a take-over and the commit
+        cannot both happen. Until the commit, every other write to that document waits, our own renewal
+        too, which leaves this lease out meanwhile: make it the last call before the commit.
+
+        Args:
+            session: a session of the same client as the locks', with a transaction under way. It needs a
+                replica set.
+
+        Raises:
+            TypeError: it is no session.
+            ValueError: no transaction is under way.
+            LeaseLostError: the lease is over; abort the transaction.
+            pymongo.errors.PyMongoError: the driver's own, where it carries a label: ``with_transaction``
+                needs it to start the transaction again.
+            LockBackendError: any other failure of MongoDB.
+            LockError: the locks are in memory, which has no transactions.
+        """
+        await self._member.verify(self._holding, session)

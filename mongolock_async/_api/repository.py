@@ -1,0 +1,291 @@
+"""The locks of one collection: where everything begins."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import AsyncGenerator, AsyncIterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from mongolock_async import _settings
+from mongolock_async._engine.clock import SystemClock
+from mongolock_async._engine.member import Member
+from mongolock_async._memory.locks import MemoryLocks
+from mongolock_async._mongo.backend import MongoBackend
+from mongolock_async._protocol.request import Request
+from mongolock_async._settings import Owner, Seconds, check_name, check_owner, check_seconds, check_timeout
+
+from .info import LockInfo, lock_info
+from .lease import Lease
+from .lock import Lock
+from .schedule import leases_by_tick
+from .stats import Stats, stats_of
+
+if TYPE_CHECKING:
+    from mongolock_async._engine.backend import Backend
+    from mongolock_async._engine.clock import Clock
+    from mongolock_async._mongo.collection import Collection
+
+
+class LockRepository:
+    """The locks in one MongoDB collection; one document a lock.
+
+    Whatever the collection was set to, claims and renewals are acknowledged by a majority, and
+    everything goes to the primary. Only the server's clock decides what has expired.
+
+    What it does *not* promise: a process that is stopped for longer than its lease lives cannot
+    know it until it looks. ``Lease.held`` is right whenever it is read; for what happens between
+    the look and the deed there is ``Lease.fencing_token``.
+
+    Args:
+        collection: an async collection of Motor or of PyMongo; or, in tests, a ``MemoryLocks``.
+        owner: who its leases belong to, for people to read; a str or an int. Default
+            (None): ``hostname:pid``.
+        ttl: seconds, or a timedelta, that a lease lives unless it is released or renewed.
+        retention: seconds, or a timedelta, after which the document of a lock that nobody uses is
+            cleaned up by the TTL index. Nothing else depends on it.
+        command_timeout: seconds, or a timedelta, after which a command to MongoDB is given up.
+            The default is longer than an election takes. A command without an answer is sent again
+            before, after 1 s for the first time.
+        clock_margin: seconds, or a timedelta, by which a holder calls its lease expired before the
+            server does; never more than half the ttl. None: 5 % of the ttl, 0.1 s to 1 s.
+        renewal_collection: the same collection by another client, for renewals alone: where other work
+            may keep every connection of the first client busy for longer than a lease lives. None: the
+            same client.
+
+    Raises:
+        TypeError: ``collection`` is anything else, or another argument has the wrong type.
+        ValueError: an argument has the right type and a wrong value.
+    """
+
+    def __init__(
+        self,
+        collection: Collection | MemoryLocks,
+        *,
+        owner: Owner | None = None,
+        ttl: Seconds = _settings.DEFAULT_TTL,
+        retention: Seconds = _settings.DEFAULT_RETENTION,
+        command_timeout: Seconds = _settings.DEFAULT_COMMAND_TIMEOUT,
+        clock_margin: Seconds | None = None,
+        renewal_collection: Collection | MemoryLocks | None = None,
+    ) -> None:
+        self._owner = _settings.default_owner() if owner is None else check_owner(owner)
+        self._ttl = check_seconds("ttl", ttl)
+        retention_s = check_seconds("retention", retention)
+        timeout_s = check_seconds("command_timeout", command_timeout)
+        margin = None if clock_margin is None else check_seconds("clock_margin", clock_margin)
+
+        def backend_on(collection: Collection | MemoryLocks) -> Backend:
+            if isinstance(collection, MemoryLocks):
+                return collection.backend()
+            return MongoBackend(collection, retention=retention_s, timeout=timeout_s)
+
+        self._backend = backend_on(collection)
+        renewals = self._backend if renewal_collection is None else backend_on(renewal_collection)
+        if renewals.full_name != self._backend.full_name:
+            wanted, got = self._backend.full_name, renewals.full_name
+            raise ValueError(f"renewal_collection must be {wanted}, not {got}")
+        clock: Clock = collection.clock if isinstance(collection, MemoryLocks) else SystemClock()
+        self._member = Member(self._backend, renewals, clock, margin)
+
+    def __del__(self) -> None:
+        """Warn of a repository that was used and never closed."""
+        member = getattr(self, "_member", None)  # there is none where an argument was refused
+        if member is not None and member.lifetime.is_open:
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+
+    def __repr__(self) -> str:
+        return f"<LockRepository {self._backend.full_name}>"
+
+    async def __aenter__(self) -> Self:
+        self._member.lifetime.check()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """As ``aclose``."""
+        await self.aclose()
+
+    async def obtain(
+        self, name: str, owner: Owner | None = None, *, ttl: Seconds | None = None, keep_alive: bool = False
+    ) -> Lease | None:
+        """Take the lock if it is free. Never waits; one command.
+
+        Args:
+            name: a non-empty str of at most 1,024 bytes in UTF-8, without NUL.
+            owner: a str or an int, for people to read; None: the repository's.
+            ttl: seconds, or a timedelta; None: the repository's.
+            keep_alive: renew the lease until it is released; else it expires after its ttl.
+
+        Returns:
+            The lease, or None: somebody else has the lock, or waits for it.
+
+        Raises:
+            TypeError, ValueError: an argument is wrong; nothing was sent.
+            LockError: the document under that name is no lock, or is one of another kind.
+            LockBackendError: MongoDB did not do as asked. If the lock was taken all the same, it
+                is withdrawn, or expires by itself.
+            LeaseLostError: the answer took longer than the ttl.
+        """
+        holding, _ = await self._member.claim(self._request(name, owner, ttl, keep_alive=keep_alive))
+        return None if holding is None else Lease(self._member, holding)
+
+    async def acquire(
+        self,
+        name: str,
+        owner: Owner | None = None,
+        *,
+        ttl: Seconds | None = None,
+        timeout: Seconds | None = None,
+        keep_alive: bool = False,
+    ) -> Lease:
+        """Take the lock; wait until it is ours, in the order in which the waiters came.
+
+        The tasks of a process have one place in the lock's queue between them; if the process releases
+        the lock while others wait elsewhere, those come first. On a replica set, the release itself
+        calls the next waiter; where there are no change streams, waiters poll (``stats().waits_by``).
+
+        Args:
+            name: as for ``obtain``.
+            owner: as for ``obtain``.
+            ttl: as for ``obtain``: how long the lease lives.
+            timeout: how long to wait: seconds, or a timedelta; 0: ask once; None: for ever. Leaving
+                the queue may take up to a second more.
+            keep_alive: as for ``obtain``.
+
+        Raises:
+            LockTimeoutError: it was not free in time; it says who had it.
+            TypeError, ValueError, LockError, LockBackendError, LeaseLostError: as ``obtain``. An error
+                of MongoDB also ends the wait when it comes while a place in the queue is kept.
+        """
+        request = self._request(name, owner, ttl, keep_alive=keep_alive)
+        return Lease(self._member, await self._member.acquire(request, check_timeout(timeout)))
+
+    def lock(
+        self,
+        name: str,
+        owner: Owner | None = None,
+        *,
+        ttl: Seconds | None = None,
+        timeout: Seconds | None = None,
+    ) -> Lock:
+        """A lock for ``async with``, or to decorate a coroutine function with. Sends nothing.
+
+        Args:
+            name: as for ``obtain``.
+            owner: as for ``obtain``.
+            ttl: as for ``obtain``; the lease is renewed for as long as the block runs.
+            timeout: how long to wait on entering: seconds, or a timedelta; 0: ask once; None: for ever.
+
+        Raises:
+            TypeError, ValueError: an argument is wrong.
+        """
+        request = self._request(name, owner, ttl, keep_alive=True)
+        return Lock(self._member, request, check_timeout(timeout))
+
+    def every(
+        self, period: Seconds, name: str, owner: Owner | None = None, *, ttl: Seconds | None = None
+    ) -> AsyncGenerator[Lease | None, None]:
+        """Wake at each boundary of the server's clock, in every process, to work in one of them.
+
+        The boundaries are the multiples of the period since 1970-01-01 UTC, by the server's clock,
+        whatever the local clock says. At each one, one process gets the lease, and the others None.
+        The lease is kept alive while the body of the loop runs, and released when the loop goes on,
+        ends or raises. (Python closes an iterator that was left by ``break`` when nobody refers to
+        it any more; ``contextlib.aclosing`` does so at once.)
+
+        Boundaries that pass while the body runs are skipped by its process; another may take one as
+        long as it lasts. A boundary whose holder dies is not run again, and the next one as soon as the
+        dead holder's lease has expired. Boundaries before the first call are not made up for. Nobody
+        interrupts the body if its lease is lost (``lease.lost``). An error ends the iterator: call
+        ``every`` again once MongoDB is back.
+
+        Args:
+            period: seconds, or a timedelta, from one boundary to the next; whole milliseconds.
+            name: as for ``obtain``; the document under it remembers the last boundary served.
+            owner: as for ``obtain``.
+            ttl: seconds, or a timedelta, that the lease lives unrenewed; never longer than the
+                period. None: the repository's, or the period if that is shorter.
+
+        Raises:
+            TypeError, ValueError: an argument is wrong.
+            LockError, LockBackendError: from the iterator, as ``obtain``.
+        """
+        seconds = check_seconds("period", period)
+        request = self._request(name, owner, ttl, keep_alive=True)
+        return leases_by_tick(self._member, request.shortened(seconds), seconds)
+
+    async def create(self, name: str) -> None:
+        """Make the document of a lock and the TTL index. Optional: the first claim does it too.
+
+        Raises:
+            TypeError, ValueError: ``name`` is no name for a lock.
+            LockError: the document under that name is no lock.
+            LockBackendError: MongoDB did not do as asked.
+        """
+        check_name(name)
+        self._member.lifetime.check()
+        await self._member.lifetime.index()
+        await self._backend.create(name)
+
+    async def get(self, name: str) -> LockInfo | None:
+        """Look at one lock; None: it has no document.
+
+        Raises:
+            TypeError, ValueError, LockError, LockBackendError: as ``create``.
+        """
+        check_name(name)
+        self._member.lifetime.check()
+        view = await self._backend.view(name)
+        return None if view is None else lock_info(name, view)
+
+    async def list(self, prefix: str = "") -> AsyncIterator[LockInfo]:
+        """Look at every lock whose name begins so, in the order of names; also at those that are free.
+
+        Raises:
+            TypeError, ValueError: ``prefix`` is neither empty nor a name for a lock.
+            LockBackendError: MongoDB did not do as asked.
+        """
+        if prefix != "":
+            check_name(prefix)
+        self._member.lifetime.check()
+        async for name, view in self._backend.list(prefix):
+            yield lock_info(name, view)
+
+    async def force_release(self, name: str) -> bool:
+        """Free a lock, whoever holds it. Its holder learns of it at its next renewal, not before.
+
+        Until then, two may believe in the same lock.
+
+        Returns:
+            True if anybody held it.
+
+        Raises:
+            TypeError, ValueError, LockError, LockBackendError: as ``create``.
+        """
+        check_name(name)
+        self._member.lifetime.check()
+        return await self._backend.force(name)
+
+    def stats(self) -> Stats:
+        """What this repository does and has done, in this process. Sends nothing."""
+        return stats_of(self._member)
+
+    async def aclose(self) -> None:
+        """Stop renewing, release what is held, and wait for what is under way. May be called twice.
+
+        A block that still runs loses its lease. The client is yours, and stays open.
+        """
+        await self._member.aclose()
+
+    def _request(self, name: str, owner: Owner | None, ttl: Seconds | None, *, keep_alive: bool) -> Request:
+        return Request(
+            name=check_name(name),
+            owner=self._owner if owner is None else check_owner(owner),
+            ttl=self._ttl if ttl is None else check_seconds("ttl", ttl),
+            keep_alive=keep_alive,
+        )

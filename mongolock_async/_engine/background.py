@@ -1,0 +1,44 @@
+"""Work that goes on when its caller does not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from contextvars import Context
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Background:
+    """The tasks of one member. None is lost, and no failure of one is left unheard by asyncio."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def spawn(self, work: Coroutine[Any, Any, T], *, detached: bool = False) -> asyncio.Task[T]:
+        """Start it; ``detached`` from its caller's context, so that no deadline of the caller governs it."""
+        context = Context() if detached else None
+        task = asyncio.get_running_loop().create_task(work, context=context)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    async def finish(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do it to its end, also if the caller is cancelled, or a deadline of the caller is over."""
+        task = self.spawn(work, detached=True)
+        await asyncio.wait([task])
+        return task.result()
+
+    async def drain(self) -> None:
+        """Wait until nothing is under way."""
+        while self._tasks:
+            await asyncio.wait(list(self._tasks))
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # its caller may be gone; nobody else would ask

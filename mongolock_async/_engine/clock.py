@@ -1,0 +1,73 @@
+"""The clock that deadlines are judged by, and what waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+
+class Timer(Protocol):
+    """Something that is called later, unless it is cancelled."""
+
+    def cancel(self) -> None: ...
+
+
+class Clock(Protocol):
+    """Seconds that only ever grow, from wherever they began."""
+
+    def now(self) -> float:
+        """The time."""
+
+    def call_later(self, seconds: float, callback: Callable[[], object]) -> Timer:
+        """Call back after so many seconds, in the event loop that runs now."""
+
+
+class SystemClock:
+    """This machine's clock; where the system has one (Linux), it counts the time of a suspended machine."""
+
+    if hasattr(time, "CLOCK_BOOTTIME"):
+
+        def now(self) -> float:
+            """The time."""
+            return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    else:
+
+        def now(self) -> float:
+            """The time."""
+            return time.monotonic()
+
+    def call_later(self, seconds: float, callback: Callable[[], object]) -> Timer:
+        """Call back after so many seconds of the loop's clock, which a suspended machine may stop."""
+        return asyncio.get_running_loop().call_later(seconds, callback)
+
+
+async def sleep(clock: Clock, seconds: float) -> None:
+    """Let so much time pass."""
+    await wait(clock, asyncio.Event(), seconds)
+
+
+async def wait(clock: Clock, event: asyncio.Event, seconds: float) -> None:
+    """Wait until the event is set; after so many seconds, set it."""
+    timer = clock.call_later(seconds, event.set)
+    try:
+        await event.wait()
+    finally:
+        timer.cancel()
+
+
+@asynccontextmanager
+async def timeout(clock: Clock, seconds: float | None) -> AsyncIterator[asyncio.Timeout]:
+    """As ``asyncio.timeout``, by this clock; None: no limit."""
+    async with asyncio.timeout(None) as scope:
+        if seconds is None:
+            yield scope
+            return
+        timer = clock.call_later(seconds, lambda: scope.reschedule(asyncio.get_running_loop().time()))
+        try:
+            yield scope
+        finally:
+            timer.cancel()

@@ -1,0 +1,118 @@
+"""A lease as its process knows it: until when it is held, and what ended it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+
+from mongolock_async._protocol.request import Request
+
+from .backend import Transaction
+from .clock import Clock, Timer
+
+RELEASED = "released"
+EXPIRED = "expired unrenewed"
+TAKEN = "taken over"
+FORCED = "forced, or removed on the server"
+CLOSED = "the repository was closed"
+SLOW = "the answer took longer than the ttl"
+
+
+class Holding:
+    """One lease, from its grant to its end.
+
+    Attributes:
+        id: proves whose it is, and nothing else does.
+        lost: set when it ends without having been released.
+        released: whether the server has answered its release.
+        transaction: the last one that it was verified in.
+    """
+
+    def __init__(
+        self, lease_id: str, request: Request, fencing_token: int, margin: float, clock: Clock
+    ) -> None:
+        self.id = lease_id
+        self.name = request.name
+        self.owner = request.owner
+        self.ttl = request.ttl
+        self.fencing_token = fencing_token
+        self.lost = asyncio.Event()
+        self.released = False
+        self.transaction: Transaction | None = None
+        self._margin = margin
+        self._clock = clock
+        self._deadline = 0.0
+        self._ended: str | None = None
+        self._on_end: list[Callable[[Holding], None]] = []
+        self._timer: Timer | None = None
+        self._pid = os.getpid()
+
+    @property
+    def held(self) -> bool:
+        """Whether it is certainly still ours."""
+        return self.remaining > 0
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until ``held`` turns False, unless it is renewed; 0 when it is over, or after a fork."""
+        if self._ended is not None or os.getpid() != self._pid:
+            return 0.0
+        return max(0.0, self._deadline - self._clock.now())
+
+    @property
+    def ended(self) -> str | None:
+        """Why it is over; None: it is not."""
+        return self._ended
+
+    @property
+    def alone(self) -> bool:
+        """Whether a renewal might wait for the end of a transaction of our own."""
+        return self.transaction is not None and self.transaction.in_transaction
+
+    @property
+    def resting(self) -> bool:
+        """Whether it is left to its transaction for now: there is time enough."""
+        return self.alone and self.remaining > self.ttl / 2
+
+    def confirm(self, sent: float, remaining: float) -> None:
+        """The server, asked at ``sent``, gave it ``remaining`` seconds from some moment after that."""
+        self._deadline = max(self._deadline, sent + remaining - self._margin)
+        if self._timer is None and self._ended is None:
+            self._watch()
+
+    def renewed(self, sent: float) -> None:
+        """The server, asked at ``sent``, let it live for its whole ttl again."""
+        self.confirm(sent, self.ttl)
+
+    def gone(self) -> None:
+        """The server has nothing of it any more."""
+        self.end(FORCED)
+
+    def end(self, reason: str) -> None:
+        """It is over, now. Anything but a release is a loss."""
+        if self._ended is not None:
+            return
+        self._ended = reason
+        if self._timer is not None:
+            self._timer.cancel()
+        if reason != RELEASED:
+            self.lost.set()
+        callbacks, self._on_end = self._on_end, []
+        for callback in callbacks:
+            callback(self)
+
+    def on_end(self, callback: Callable[[Holding], None]) -> None:
+        """Call back once it ends, in the event loop; at once, if it has."""
+        if self._ended is None:
+            self._on_end.append(callback)
+        else:
+            callback(self)
+
+    def _watch(self) -> None:
+        left = self.remaining
+        if left > 0:
+            # A timer may come early, where its clock stands still while the machine sleeps: look again.
+            self._timer = self._clock.call_later(left, self._watch)
+        else:
+            self.end(EXPIRED)

@@ -1,0 +1,209 @@
+"""One renewal loop for all leases and places of a member. It knows held, lost and unknown."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextvars import Context
+from typing import Any, Protocol
+
+from .clock import Clock, wait
+from .recorder import Recorder
+
+logger = logging.getLogger("mongolock_async")
+
+BATCH = 1000
+# A batch that failed goes on in parts, so that what one document blocks, it blocks for itself alone.
+PART = 32
+IN_FLIGHT = 8
+# A third of the ttl between renewals, half of that for an answer, and soon again without one:
+# two attempts may hang before the lease is in danger.
+PERIODS_PER_TTL = 3
+LIMITS_PER_TTL = 6
+RETRIES_PER_TTL = 12
+
+
+class Renewable(Protocol):
+    """A lease or a place, as far as the loop is concerned."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def ttl(self) -> float: ...
+    @property
+    def resting(self) -> bool: ...
+    @property
+    def alone(self) -> bool: ...
+
+    def renewed(self, sent: float) -> None: ...
+    def gone(self) -> None: ...
+
+
+# (name -> lease id, seconds within which to answer) -> the ids that still stand
+Renew = Callable[[Mapping[str, str], float], Awaitable[set[str]]]
+
+
+class KeepAlive:
+    """Renews what was added until it is discarded, in batches, all of it at a time.
+
+    Args:
+        renew: renews a batch, within the time that it is given. If it raises, or is late, the outcome is
+            unknown, and it is asked again soon.
+        clock: the one by which ``Renewable.renewed`` is told when a renewal was sent.
+        revived: called with a lease that was discarded while its renewal was under way, and that the
+            server has renewed all the same.
+    """
+
+    def __init__(self, renew: Renew, clock: Clock, revived: Callable[[Renewable], None]) -> None:
+        self.renewals = 0
+        self.latency = Recorder()
+        self._renew = renew
+        self._clock = clock
+        self._revived = revived
+        self._kept: dict[str, Renewable] = {}
+        self._parts: dict[str, int] = {}
+        self._due: dict[str, float] = {}
+        self._flying: dict[Renewable, asyncio.Task[None]] = {}
+        self._renewals: set[asyncio.Future[set[str]]] = set()
+        self._slots: dict[int, asyncio.Semaphore] = {}
+        self._sooner = asyncio.Event()
+        self._next = math.inf
+        self._task: asyncio.Task[None] | None = None
+
+    def add(self, lease: Renewable) -> None:
+        """Keep it alive from now on."""
+        self._kept[lease.id] = lease
+        self._put_off(lease, PERIODS_PER_TTL)
+        if self._task is None or self._task.done():
+            # An empty context: a deadline that the caller has set must not govern the loop.
+            self._task = asyncio.get_running_loop().create_task(self._run(), context=Context())
+
+    def discard(self, lease: Renewable) -> None:
+        """Never renew it again. A lease that follows another under the same id is not meant."""
+        if self._kept.get(lease.id, lease) is not lease:
+            return
+        self._kept.pop(lease.id, None)
+        self._parts.pop(lease.id, None)
+        self._due.pop(lease.id, None)
+
+    async def settle(self, lease: Renewable) -> None:
+        """Wait until no renewal of it is under way."""
+        if task := self._flying.get(lease):
+            await asyncio.wait([task])
+
+    async def aclose(self) -> None:
+        """Stop."""
+        self._kept.clear()
+        self._due.clear()
+        rounds: set[asyncio.Future[Any]] = {*self._flying.values(), *([self._task] if self._task else [])}
+        for task in rounds:
+            task.cancel()
+        if tasks := rounds | self._renewals:
+            await asyncio.wait(tasks)
+
+    async def _run(self) -> None:
+        while self._kept:
+            self._sooner.clear()
+            self._next = min(self._due.values())
+            pause = self._next - self._clock.now()
+            if pause > 0:
+                await wait(self._clock, self._sooner, pause)
+                continue
+            for (_, group), batch in self._batches():
+                task = asyncio.create_task(self._round(batch, group))
+                self._flying.update(dict.fromkeys(batch.values(), task))
+
+    def _put_off(self, lease: Renewable, times_per_ttl: int) -> None:
+        """Have its next renewal that part of its ttl from now."""
+        due = self._clock.now() + lease.ttl / times_per_ttl
+        self._due[lease.id] = due
+        if due < self._next:
+            self._sooner.set()
+
+    async def _round(self, batch: dict[str, Renewable], group: int) -> None:
+        """Renew a batch, once."""
+        try:
+            async with self._slots.setdefault(group, asyncio.Semaphore(IN_FLIGHT)):
+                limit = min(lease.ttl for lease in batch.values()) / LIMITS_PER_TTL
+                sent = self._clock.now()
+                held = await self._answer({name: lease.id for name, lease in batch.items()}, limit)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the leases need another try
+            logger.warning("renewal of %d leases: %s; trying again", len(batch), type(error).__name__)
+            for lease in batch.values():
+                if self._kept.get(lease.id) is lease:
+                    self._parts[lease.id] = PART if len(batch) > PART else 1
+                    self._put_off(lease, RETRIES_PER_TTL)
+            return
+        finally:
+            for lease in batch.values():
+                del self._flying[lease]
+        self.latency.add(self._clock.now() - sent)
+        self.renewals += len(held)
+        for lease in batch.values():
+            self._parts.pop(lease.id, None)
+            if lease.id not in self._kept:
+                if lease.id in held:
+                    self._revived(lease)
+            elif lease.id in held:
+                lease.renewed(sent)
+            else:
+                lease.gone()
+
+    async def _answer(self, leases: Mapping[str, str], limit: float) -> set[str]:
+        # Never cancelled: a cancelled command may leave the driver's pool locked for good.
+        renewal = asyncio.ensure_future(self._renew(leases, limit))
+        self._renewals.add(renewal)
+        renewal.add_done_callback(self._renewed)
+        await asyncio.wait([renewal], timeout=limit)
+        if not renewal.done():
+            raise TimeoutError
+        return renewal.result()
+
+    def _renewed(self, renewal: asyncio.Future[set[str]]) -> None:
+        self._renewals.discard(renewal)
+        if not renewal.cancelled():
+            renewal.exception()  # nobody else would ask, where it came too late
+
+    def _batches(self) -> Iterator[tuple[tuple[int, int], dict[str, Renewable]]]:
+        """What is due, with all leases of about the same ttl, so that they stay together from then on.
+
+        No name stands twice in a batch: the count of documents is the count of leases. Leases of very
+        different ttl have a pace and batches of their own, since a batch has the time of its shortest.
+        """
+        now = self._clock.now()
+        due = [lease for lease in self._kept.values() if self._due[lease.id] <= now]
+        paced = {_group(lease) for lease in due if lease.id not in self._parts and not lease.alone}
+        filling: dict[tuple[int, int], list[dict[str, Renewable]]] = defaultdict(list)
+        for lease in list(self._kept.values()):
+            if lease in self._flying:
+                if self._due[lease.id] <= now:
+                    self._put_off(lease, PERIODS_PER_TTL)
+                continue
+            if self._due[lease.id] > now and _group(lease) not in paced:
+                continue
+            self._put_off(lease, PERIODS_PER_TTL)
+            if lease.resting:
+                self._put_off(lease, RETRIES_PER_TTL)
+                continue
+            size = 1 if lease.alone else self._parts.get(lease.id, BATCH)
+            key = size, _group(lease)
+            batch = next((batch for batch in filling[key] if lease.name not in batch), None)
+            if batch is None:
+                filling[key].append(batch := {})
+            batch[lease.name] = lease
+            if len(batch) == size:
+                filling[key].remove(batch)
+                yield key, batch
+        for key, batches in filling.items():
+            for batch in batches:
+                yield key, batch
+
+
+def _group(lease: Renewable) -> int:
+    """Leases whose ttl differ by less than a factor of two."""
+    return math.frexp(lease.ttl)[1]

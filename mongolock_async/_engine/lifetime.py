@@ -1,0 +1,68 @@
+"""Whether a member may be used: in one process, from its making to its closing."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+
+from mongolock_async._errors import LockError
+
+from .backend import Backend
+from .background import Background
+from .clock import Clock
+
+# Seconds until an index that could not be made for want of a server is tried again.
+INDEX_AGAIN = 10.0
+
+
+class Lifetime:
+    """Opens with the first claim, which makes the index, and ends with ``close``."""
+
+    def __init__(self, backend: Backend, background: Background, clock: Clock) -> None:
+        self._backend = backend
+        self._background = background
+        self._clock = clock
+        self._index: asyncio.Task[None] | None = None
+        self._index_due = -math.inf
+        self._pid = os.getpid()
+        self._used = False
+        self._closed = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was used in this process, and not closed since."""
+        return self._used and not self._closed and os.getpid() == self._pid
+
+    def check(self) -> None:
+        """Refuse work in a forked child, and after the end."""
+        self.check_process()
+        if self._closed:
+            raise LockError("this LockRepository is closed")
+
+    def check_process(self) -> None:
+        """Refuse work in a forked child."""
+        if os.getpid() != self._pid:
+            raise LockError("this LockRepository was made before a fork; make a new one in the child")
+
+    async def begin(self) -> None:
+        """A claim is about to be made."""
+        self.check()
+        self._used = True
+        await self.index()
+        self.check()
+
+    async def index(self) -> None:
+        """Make the index, unless it is made, or has just failed. Callers at a time share one attempt."""
+        if self._clock.now() >= self._index_due:
+            self._index = self._index or self._background.spawn(self._make_index(), detached=True)
+            await asyncio.wait([self._index])
+
+    def close(self) -> None:
+        """No more work is taken."""
+        self._closed = True
+
+    async def _make_index(self) -> None:
+        made = await self._backend.index()
+        self._index_due = math.inf if made else self._clock.now() + INDEX_AGAIN
+        self._index = None

@@ -1,0 +1,110 @@
+"""One repository in one process: it takes leases, keeps them, and releases them."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from contextvars import Context
+
+from mongolock_async._errors import LeaseLostError
+from mongolock_async._protocol.request import Request
+
+from .backend import Backend
+from .background import Background
+from .clock import Clock
+from .holding import EXPIRED, FORCED, RELEASED, Holding
+from .leases import Claimed, Leases
+from .lifetime import Lifetime
+from .others import Others
+from .waiting import Waiting
+
+
+class Member:
+    """The leases and the waiters of one repository; its id is the prefix of all their lease ids.
+
+    Args:
+        backend: where the locks are.
+        renewals: what renews leases; ``backend``, or the same collection by another client.
+        clock: by which deadlines are judged.
+        clock_margin: seconds by which a holder gives up before the server does; None: the default.
+    """
+
+    def __init__(self, backend: Backend, renewals: Backend, clock: Clock, clock_margin: float | None) -> None:
+        self.id = secrets.token_hex(8)
+        self.clock = clock
+        self.background = Background()
+        self.lifetime = Lifetime(backend, self.background, clock)
+        self.leases = Leases(self.id, backend, renewals, self.background, clock, clock_margin)
+        self.waiting = Waiting(self.id, backend, self.leases, self.background, clock, self.lifetime)
+        self._backend = backend
+        self._closing: asyncio.Task[None] | None = None
+
+    async def claim(self, request: Request) -> Claimed:
+        """Ask once. A caller that is cancelled meanwhile gets nothing, and leaves nothing behind."""
+        await self.lifetime.begin()
+        task = self.background.spawn(self.leases.claim(request, self.leases.new_id()))
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            self.background.spawn(self.leases.undo(task), detached=True)
+            raise
+        return task.result()
+
+    async def acquire(self, request: Request, timeout: float | None) -> Holding:
+        """Wait until the lock is ours; with a timeout of 0, ask once."""
+        if timeout == 0:
+            holding, reply = await self.claim(request)
+            if holding is not None:
+                return holding
+            others = Others(self.clock)
+            others.see(request.name, reply)
+            raise others.too_late(request.name, 0.0)
+        self.lifetime.check()
+        return await self.waiting.acquire(request, timeout)
+
+    async def release(self, holding: Holding) -> bool:
+        """Whether it was still ours. It is not held from here on, whatever the server answers."""
+        if holding.released:
+            return False
+        self.lifetime.check_process()
+        held = holding.held
+        holding.end(RELEASED)
+        was_held = await self.background.finish(self._release(holding))
+        return held if was_held is None else was_held
+
+    async def renew(self, holding: Holding) -> bool:
+        """Whether it is still ours, now for its whole ttl."""
+        self.lifetime.check()
+        return holding.ended is None and await self.leases.renew(holding)
+
+    async def verify(self, holding: Holding, session: object) -> None:
+        """Bind a transaction to the lease; the loop leaves the lease alone until it is over."""
+        self.lifetime.check()
+        transaction = holding.transaction = self._backend.transaction(session)
+        await self.leases.keep_alive.settle(holding)
+        if holding.held and not await self._backend.verify(holding.name, holding.id, transaction):
+            holding.end(FORCED if holding.held else EXPIRED)
+        if not holding.held:
+            reason = holding.ended or EXPIRED
+            raise LeaseLostError(holding.name, holding.owner, holding.fencing_token, reason)
+
+    async def aclose(self) -> None:
+        """Stop renewing, release what is held, and wait for what is under way."""
+        self.lifetime.check_process()
+        self.lifetime.close()
+        # A caller that is cancelled does not stop it half-way.
+        self._closing = self._closing or asyncio.create_task(self._close(), context=Context())
+        await asyncio.wait([self._closing])
+
+    async def _close(self) -> None:
+        await self.waiting.aclose()
+        await self.background.drain()
+        await self.leases.aclose()
+        await self.background.drain()
+
+    async def _release(self, holding: Holding) -> bool | None:
+        back = self.waiting.places(holding.name)
+        was_held = await self._backend.release(holding.name, holding.id, back)
+        holding.released = True
+        self.waiting.released(holding.name)
+        return was_held

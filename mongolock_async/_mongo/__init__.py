@@ -1,0 +1,1 @@
+"""The backend on MongoDB, and the writes of a fence. The only room that imports a driver."""

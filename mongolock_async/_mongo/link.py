@@ -1,0 +1,119 @@
+"""How commands on locks are sent: where to, how long for, how often, and which errors come of it."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import pymongo
+from bson.codec_options import CodecOptions
+from bson.errors import BSONError
+from pymongo import ReadPreference, ReturnDocument, WriteConcern
+from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
+from pymongo.read_concern import ReadConcern
+
+from mongolock_async._errors import LockBackendError, LockError
+from mongolock_async._protocol.expressions import Stage
+from mongolock_async._protocol.pipeline import FOREIGN_CODE
+from mongolock_async._protocol.reply import Answer
+
+from .attempts import Attempts
+from .collection import check_collection
+
+if TYPE_CHECKING:
+    from .collection import Collection
+
+T = TypeVar("T")
+
+
+class ClientSession(Protocol):
+    """A driver's session: within it, a replica set refuses a write that arrives after a later one."""
+
+    async def end_session(self) -> None: ...
+
+
+class Link:
+    """A collection, pinned to the primary, whatever it was set to.
+
+    Attributes:
+        majority: the collection; a majority acknowledges what it writes, and has what it reads.
+        local: the same; one node is enough. (A majority read would not see yet what a release has written.)
+        timeout: seconds after which a command is given up.
+    """
+
+    def __init__(self, collection: Collection, timeout: float) -> None:
+        self.majority = check_collection(collection).with_options(
+            codec_options=CodecOptions(),
+            read_preference=ReadPreference.PRIMARY,
+            write_concern=WriteConcern("majority"),
+            read_concern=ReadConcern("majority"),
+        )
+        self.local = self.majority.with_options(
+            write_concern=WriteConcern(1), read_concern=ReadConcern("local")
+        )
+        self.timeout = timeout
+        self._attempts = Attempts()
+
+    @property
+    def full_name(self) -> str:
+        """``database.collection``."""
+        return str(self.majority.full_name)
+
+    async def session(self) -> ClientSession:
+        """For a claim, its repetitions and its withdrawal."""
+        session = self.majority.database.client.start_session(causal_consistency=False)
+        opened: ClientSession = await session if inspect.isawaitable(session) else session
+        return opened
+
+    async def change(
+        self,
+        name: str,
+        pipeline: Sequence[Stage],
+        projection: Stage,
+        *,
+        upsert: bool = False,
+        session: ClientSession | None = None,
+    ) -> Answer | None:
+        """Change a document, for a majority; None: there is none."""
+        write = functools.partial(
+            self.majority.find_one_and_update,
+            {"_id": name},
+            pipeline,
+            projection=projection,
+            upsert=upsert,
+            return_document=ReturnDocument.AFTER,
+        )
+        answer = await self.insist(write, session)
+        if answer is not None and "reply" not in answer:
+            answer = await self.majority.find_one({"_id": name}, projection)
+        reply: Answer | None = None if answer is None else answer["reply"]
+        return reply
+
+    async def insist(self, send: Callable[..., Awaitable[T]], session: ClientSession | None = None) -> T:
+        """Send it, in this session, until there is an answer."""
+        if session is None:
+            return await self._attempts.insist(send)
+        try:
+            return await self._attempts.insist(functools.partial(send, session=session))
+        except ConfigurationError:
+            # A connection that was made while its node was starting knows of no sessions.
+            return await self._attempts.insist(send)
+
+    @contextmanager
+    def command(self, action: str, name: str | None) -> Iterator[None]:
+        """Within the timeout, and with errors of ours for those of the driver."""
+        try:
+            with pymongo.timeout(self.timeout):
+                yield
+        except (PyMongoError, BSONError) as error:
+            code = error.code if isinstance(error, OperationFailure) else None
+            if code == FOREIGN_CODE and name is not None:
+                raise self.foreign(name) from error
+            raise LockBackendError(action, name, type(error).__name__, code) from error
+
+    def foreign(self, name: str) -> LockError:
+        """The document is none of ours."""
+        return LockError(f"the document {name!r} in {self.full_name} is not a lock; it was left as it is")

@@ -1,0 +1,140 @@
+"""How a lock is given back, by every backend."""
+
+from __future__ import annotations
+
+import pytest
+from contract.shared import TTL, Later, held, holders, lives, queue, request, seen, token, waits
+
+from mongolock_async._engine.backend import Backend
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_a_release_says_whether_the_lease_was_live(backend: Backend) -> None:
+    await held(backend)
+    assert [await backend.release("cron", "m.1") for _ in range(2)] == [True, False]
+    assert await holders(backend) == []
+
+
+async def test_a_late_release_frees_nobody(backend: Backend, later: Later) -> None:
+    await held(backend, "m.1")
+    await later(TTL)
+    await held(backend, "n.1", owner="successor")
+    assert await backend.release("cron", "m.1") is False
+    assert await holders(backend) == ["successor"]
+
+
+async def test_the_release_of_an_expired_lease_says_that_it_was_over(backend: Backend, later: Later) -> None:
+    await held(backend)
+    await later(TTL)
+    assert await backend.release("cron", "m.1") is False
+
+
+async def test_what_is_not_there_is_not_released_and_not_made(backend: Backend) -> None:
+    assert await backend.release("cron", "m.1") is False
+    assert await backend.withdraw("cron", "m.1") is None
+    assert await backend.force("cron") is False
+    assert await backend.view("cron") is None
+
+
+async def test_a_release_serves_the_first_who_waits_for_the_whole_ttl(backend: Backend, later: Later) -> None:
+    first = await held(backend)
+    await waits(backend, "n.1", "o.1", ttl=7)
+    await later(2)
+    await backend.release("cron", "m.1")
+    view = await seen(backend)
+    assert lives(view["holders"]) == [("n.1", 1, 7)]
+    assert view["holders"][0]["token"] == view["token"] > first
+    assert await queue(backend) == ["o.1"]
+
+
+async def test_a_release_serves_as_many_as_there_is_room_for_and_no_one_behind(backend: Backend) -> None:
+    await held(backend, weight=3, capacity=3)
+    for lease, weight in {"n.1": 1, "o.1": 1, "p.1": 2, "q.1": 1}.items():
+        await waits(backend, lease, weight=weight, capacity=3)
+    await backend.release("cron", "m.1")
+    view = await seen(backend)
+    assert [holder["owner"] for holder in view["holders"]] == ["n.1", "o.1"]
+    tokens = [holder["token"] for holder in view["holders"]]
+    assert tokens == [view["token"] - 1, view["token"]]
+    assert await queue(backend) == ["p.1", "q.1"]
+
+
+async def test_a_release_passes_over_who_has_died_waiting(backend: Backend, later: Later) -> None:
+    await held(backend)
+    await waits(backend, "dead")
+    await later(10)
+    await waits(backend, "n.1")
+    await backend.release("cron", "m.1")
+    assert (await holders(backend), await queue(backend)) == (["n.1"], [])
+
+
+@pytest.mark.parametrize(
+    ("back", "order"),
+    [
+        ((), ["a", "b", "c", "d"]),
+        (("a",), ["b", "c", "d", "a"]),
+        (("c", "a"), ["b", "d", "a", "c"]),
+        (("d",), ["a", "b", "c", "d"]),
+        (("gone",), ["a", "b", "c", "d"]),
+    ],
+    ids=str,
+)
+async def test_a_release_lets_everybody_but_those_of_its_own_go_first(
+    backend: Backend, back: tuple[str, ...], order: list[str]
+) -> None:
+    await held(backend)
+    await waits(backend, "a", "b", "c", "d")
+    assert await backend.release("cron", "m.1", back) is True
+    assert await holders(backend) + await queue(backend) == order
+
+
+async def test_a_place_is_released_too_and_was_not_live(backend: Backend) -> None:
+    await held(backend)
+    await waits(backend, "n.1", "o.1")
+    assert await backend.release("cron", "n.1") is False
+    assert (await holders(backend), await queue(backend)) == (["me"], ["o.1"])
+
+
+async def test_a_withdrawal_tells_what_the_claim_had_got(backend: Backend) -> None:
+    mine = await held(backend)
+    await waits(backend, "n.1", "o.1")
+    place = await backend.withdraw("cron", "o.1")
+    assert place is not None
+    assert (place.grant, place.place, place.newest) == (None, 1, mine)
+    assert token(await backend.withdraw("cron", "m.1")) == mine
+    assert (await holders(backend), await queue(backend)) == (["n.1"], [])
+    nothing = await backend.withdraw("cron", "m.1")
+    assert nothing is not None
+    assert (nothing.grant, nothing.place, lives(nothing.holders)) == (None, None, [("n.1", 1, TTL)])
+
+
+async def test_force_takes_every_holder_out_and_says_whether_there_was_any(backend: Backend) -> None:
+    await held(backend, "m.1", capacity=2)
+    await held(backend, "m.2", capacity=2)
+    assert [await backend.force("cron") for _ in range(2)] == [True, False]
+    assert await holders(backend) == []
+    assert await backend.release("cron", "m.1") is False
+
+
+async def test_force_serves_those_who_wait(backend: Backend) -> None:
+    await held(backend)
+    await waits(backend, "n.1", "o.1")
+    assert await backend.force("cron") is True
+    assert (await holders(backend), await queue(backend)) == (["n.1"], ["o.1"])
+
+
+async def test_force_finds_nobody_where_the_holder_has_expired(backend: Backend, later: Later) -> None:
+    await held(backend)
+    await later(TTL)
+    assert await backend.force("cron") is False
+
+
+async def test_what_was_taken_out_is_told_from_what_was_never_there(backend: Backend) -> None:
+    await held(backend)
+    await backend.force("cron")
+    reply = await backend.ask("cron", "m.1")
+    assert reply is not None
+    assert (reply.grant, reply.holders, reply.place) == (None, [], None)
+    assert await backend.ask("other", "m.1") is None
+    assert token(await backend.claim(request(), "m.2"))

@@ -1,0 +1,139 @@
+"""The renewal loop: which leases are renewed together."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+
+import pytest
+from renewals import TTL, Kept, Server
+
+from mongolock_async._engine.keepalive import BATCH, IN_FLIGHT, PART
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    server = Server()
+    yield server
+    await server.keeper.aclose()
+
+
+async def test_a_batch_has_at_most_1000_names_and_none_twice(server: Server) -> None:
+    server.keep(*(Kept(f"s.{number}") for number in range(BATCH + 1)), Kept("again", name="s.0"))
+    await asyncio.sleep(1.5)
+    first, second = server.batches
+    assert len(first) == BATCH == 1000
+    assert second == {f"s.{BATCH}", "again"}
+
+
+async def test_eight_batches_are_under_way_at_a_time(server: Server) -> None:
+    leases = [Kept(f"s.{number}", name="one") for number in range(20)]
+    server.takes = {lease.id: 0.125 for lease in leases}
+    server.keep(*leases)
+    await asyncio.sleep(1.5)
+    assert server.most == IN_FLIGHT == 8
+    assert server.times == [1.0] * 8 + [1.125] * 8 + [1.25] * 4
+    # What had to wait counts from when it was sent, and has its whole time from then on.
+    assert [lease.confirmed for lease in leases] == [[sent] for sent in server.times]
+    assert set(server.limits) == {0.5}
+
+
+async def test_a_lease_whose_renewal_has_to_wait_is_not_renewed_another_time_meanwhile(
+    server: Server,
+) -> None:
+    leases = [Kept(f"s.{number}", name="one") for number in range(40)]
+    server.takes = {lease.id: 0.375 for lease in leases}
+    server.keep(*leases)
+    for _ in range(8):
+        await asyncio.sleep(1)
+        # The loop, we, and for each lease its round, of which eight have a renewal under way.
+        assert len(asyncio.all_tasks()) <= 2 + len(leases) + IN_FLIGHT
+    for lease in leases:
+        assert max(later - sooner for sooner, later in itertools.pairwise(lease.confirmed)) < TTL
+
+
+async def test_what_blocks_one_lease_blocks_no_other(server: Server) -> None:
+    server.takes = {"s.7": 60}
+    leases = [Kept(f"s.{number}") for number in range(100)]
+    server.keep(*leases)
+    await asyncio.sleep(2.625)
+    blocked = leases.pop(7)
+    # All at once, then in parts, and then those of its part one by one.
+    assert list(map(len, server.batches)) == [100, PART, PART, PART, 4, *[1] * PART]
+    assert (blocked.over, blocked.confirmed) == (False, [])
+    assert {lease.confirmed[0] for lease in leases} == {1.75, 2.5}
+
+
+async def test_after_a_failure_the_leases_come_together_again(server: Server) -> None:
+    server.fails = 1
+    server.keep(*(Kept(f"s.{number}") for number in range(5)))
+    await asyncio.sleep(2.5)
+    assert list(map(len, server.batches)) == [5, 1, 1, 1, 1, 1, 5]
+    assert server.times == [1.0, *[1.25] * 5, 2.25]
+
+
+async def test_a_lease_added_while_another_hangs_is_renewed_in_time(server: Server) -> None:
+    server.takes = {"old": 60}
+    server.keep(old := Kept("old"))
+    await asyncio.sleep(1.25)
+    server.keep(new := Kept("new"))
+    await asyncio.sleep(2.5)
+    assert (old.confirmed, new.confirmed) == ([], [2.25, 3.25])
+
+
+async def test_leases_that_are_due_apart_come_together(server: Server) -> None:
+    for number in range(4):
+        server.keep(Kept(f"s.{number}"))
+        await asyncio.sleep(0.125)
+    await asyncio.sleep(2)
+    assert server.times == [1.0, 2.0]
+    assert list(map(len, server.batches)) == [4, 4]
+
+
+async def test_a_short_lease_does_not_make_the_long_ones_hurry(server: Server) -> None:
+    leases = [Kept(f"s.{number}", ttl=60) for number in range(10)]
+    server.keep(*leases, short := Kept("short"))
+    await asyncio.sleep(20.5)
+    assert short.confirmed == list(range(1, 21))
+    assert [lease.confirmed for lease in leases] == [[20.0]] * 10
+    assert sorted(server.limits) == [0.5] * 20 + [10]
+
+
+async def test_a_shorter_lease_has_its_own_pace_at_once(server: Server) -> None:
+    server.keep(Kept("long", ttl=3600))
+    await asyncio.sleep(0.5)
+    server.keep(Kept("short"))
+    await asyncio.sleep(1.25)
+    assert (server.batches, server.times) == ([{"short"}], [1.5])
+
+
+async def test_a_batch_has_the_time_of_its_shortest(server: Server) -> None:
+    server.keep(Kept("long", ttl=3.75), Kept("short", ttl=2.25))
+    await asyncio.sleep(1)
+    assert (server.batches, server.times) == ([{"long", "short"}], [0.75])
+    assert server.limits == [2.25 / 6]
+
+
+async def test_ever_shorter_leases_do_not_put_the_round_off(server: Server) -> None:
+    server.keep(first := Kept("first", ttl=60))
+    for number in range(50):
+        await asyncio.sleep(0.5)
+        server.keep(Kept(f"s.{number}", ttl=59 - number / 10))
+    assert first.confirmed == [20.0]
+
+
+async def test_a_resting_lease_is_looked_at_again_after_a_twelfth_of_its_ttl(server: Server) -> None:
+    resting, other = Kept("a", resting=True, alone=True), Kept("b")
+    server.keep(resting, other)
+    await asyncio.sleep(3.1)
+    assert server.batches == [{"b"}] * 3
+    resting.resting = False
+    await asyncio.sleep(0.25)
+    assert resting.confirmed == [3.25]
+
+
+async def test_a_lease_that_may_have_to_wait_waits_alone(server: Server) -> None:
+    server.keep(Kept("a", alone=True), Kept("b"), Kept("c"))
+    await asyncio.sleep(1.5)
+    assert sorted(map(sorted, server.batches)) == [["a"], ["b", "c"]]

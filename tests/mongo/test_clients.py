@@ -1,0 +1,77 @@
+"""Clients that were closed, or whose server is away, or that have renewals to themselves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from mongo.shared import close
+from support import CommandLog, connected
+
+from mongolock_async import LockBackendError, LockRepository, LockTimeoutError
+
+on_standalone = pytest.mark.parametrize("uri", ["standalone"], indirect=True)
+AWAY = "mongodb://127.0.0.1:1/"
+
+
+@pytest.fixture
+async def away(driver: str) -> AsyncIterator[Any]:
+    """A client whose server is not there."""
+    async with connected(driver, AWAY, serverSelectionTimeoutMS=100) as client:
+        yield client
+
+
+@on_standalone
+async def test_a_closed_client_is_a_backend_error(client: Any, collection: Any, uri: str) -> None:
+    closed = type(client)(uri)
+    async with LockRepository(closed[collection.database.name]["locks"]) as locks:
+        await locks.create("cron")
+        await close(closed)
+        with pytest.raises(LockBackendError):
+            await locks.obtain("cron")
+
+
+@on_standalone
+async def test_a_repository_whose_client_was_closed_closes_in_order(
+    client: Any, collection: Any, uri: str
+) -> None:
+    closed = type(client)(uri)
+    locks = LockRepository(closed[collection.database.name]["locks"])
+    lease = await locks.acquire("cron", keep_alive=True)
+    await close(closed)
+    await locks.aclose()
+    assert not lease.held
+
+
+async def test_a_server_that_is_away_is_a_backend_error_and_one_warning_of_the_index(
+    away: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with LockRepository(away.a.locks, command_timeout=0.15) as locks:
+        results = await asyncio.gather(*(locks.obtain(f"n{i}") for i in range(5)), return_exceptions=True)
+    assert all(isinstance(result, LockBackendError) for result in results), results
+    lines = [record.getMessage() for record in caplog.records if "no TTL index" in record.getMessage()]
+    assert len(lines) == 1
+
+
+async def test_a_timeout_is_kept_from_the_first_call_on(away: Any) -> None:
+    """Not the error of the command, and not when the command is given up."""
+    async with LockRepository(away.a.locks, command_timeout=0.5) as locks:
+        with pytest.raises(LockTimeoutError):
+            await locks.acquire("cron", timeout=0.05)
+
+
+@on_standalone
+async def test_a_client_for_the_renewals_sends_the_renewals_and_nothing_else(
+    collection: Any, commands: CommandLog, driver: str, uri: str
+) -> None:
+    renewing = CommandLog()
+    async with connected(driver, uri, event_listeners=[renewing]) as client:
+        renewals = client[collection.database.name][collection.name]
+        async with LockRepository(collection, renewal_collection=renewals) as locks:
+            lease = await locks.acquire("cron", keep_alive=True)
+            batch = {"cron": lease._holding.id}
+            assert await locks._member.leases.keep_alive._renew(batch, 5) == {lease._holding.id}
+    assert renewing.counts == {"update": 1}
+    assert "update" not in commands.counts

@@ -1,0 +1,165 @@
+"""Writes that a newer fencing token refuses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from pymongo import WriteConcern
+from pymongo.errors import DuplicateKeyError
+
+from mongolock_async import Fenced, LockRepository, StaleTokenError
+
+pytestmark = pytest.mark.parametrize("uri", ["standalone"], indirect=True)
+
+LATE, NEWER = 41, 42
+
+WRITES: dict[str, Callable[[Any], Awaitable[object]]] = {
+    "update_one": lambda fence: fence.update_one({"_id": 1}, {"$set": {"by": "late"}}),
+    "update_one, upsert": lambda fence: fence.update_one({"_id": 1}, {"$set": {"by": "late"}}, upsert=True),
+    "update_one, other key": lambda fence: fence.update_one(
+        {"key": "k"}, {"$set": {"by": "late"}}, upsert=True
+    ),
+    "update_one, pipeline": lambda fence: fence.update_one({"_id": 1}, [{"$set": {"by": "late"}}]),
+    "update_many": lambda fence: fence.update_many({}, {"$set": {"by": "late"}}),
+    "replace_one": lambda fence: fence.replace_one({"_id": 1}, {"by": "late"}),
+    "replace_one, upsert": lambda fence: fence.replace_one({"_id": 1}, {"by": "late"}, upsert=True),
+    "find_one_and_update": lambda fence: fence.find_one_and_update({"_id": 1}, {"$set": {"by": "late"}}),
+    "find_one_and_update, upsert": lambda fence: fence.find_one_and_update(
+        {"_id": 1}, {"$set": {"by": "late"}}, upsert=True
+    ),
+    "delete_one": lambda fence: fence.delete_one({"_id": 1}),
+    "insert_one": lambda fence: fence.insert_one({"_id": 1, "by": "late"}),
+}
+
+
+@pytest.fixture
+def accounts(collection: Any) -> Any:
+    return collection.database["accounts"]
+
+
+@pytest.fixture
+def late(accounts: Any) -> Fenced:
+    """That of a late holder."""
+    return Fenced(accounts, "cron", LATE, "_fence")
+
+
+@pytest.fixture
+def successor(accounts: Any) -> Fenced:
+    """That of the one who has the lock by now."""
+    return Fenced(accounts, "cron", NEWER, "_fence")
+
+
+async def test_a_write_stamps_the_document_with_the_token_of_its_lease(
+    locks: LockRepository, accounts: Any
+) -> None:
+    lease = await locks.acquire("cron")
+    await accounts.insert_one({"_id": 1, "n": 0})
+    result = await lease.fenced(accounts).update_one({"_id": 1}, {"$inc": {"n": 1}})
+    assert result.matched_count == 1
+    await lease.fenced(accounts, field="token").insert_one({"_id": 2})
+    assert await accounts.find().sort("_id", 1).to_list(None) == [
+        {"_id": 1, "n": 1, "_fence": lease.fencing_token},
+        {"_id": 2, "token": lease.fencing_token},
+    ]
+
+
+@pytest.mark.parametrize("write", WRITES)
+async def test_a_late_write_is_refused(late: Fenced, successor: Fenced, accounts: Any, write: str) -> None:
+    await successor.insert_one({"_id": 1, "key": "k", "by": "successor"})
+    before = await accounts.find_one()
+    with pytest.raises(StaleTokenError, match="fencing token 41 of lock 'cron' is stale"):
+        await WRITES[write](late)
+    assert await accounts.find().to_list(None) == [before]
+
+
+@pytest.mark.parametrize("write", [write for write in WRITES if write != "insert_one"])
+async def test_a_write_in_time_takes_effect(
+    late: Fenced, successor: Fenced, accounts: Any, write: str
+) -> None:
+    await late.insert_one({"_id": 1, "key": "k", "by": "predecessor"})
+    await WRITES[write](successor)
+    found = await accounts.find().to_list(None)
+    stamps = [(document["by"], document["_fence"]) for document in found]
+    assert stamps == ([] if write == "delete_one" else [("late", NEWER)])
+
+
+@pytest.mark.parametrize("write", [write for write in WRITES if "upsert" in write or write == "insert_one"])
+async def test_an_upsert_makes_a_stamped_document(late: Fenced, accounts: Any, write: str) -> None:
+    await WRITES[write](late)
+    (made,) = await accounts.find().to_list(None)
+    assert (made["by"], made["_fence"]) == ("late", LATE)
+
+
+async def test_a_document_that_never_carried_a_token_is_written(late: Fenced, accounts: Any) -> None:
+    await accounts.insert_one({"_id": 1})
+    assert (await late.update_one({"_id": 1}, {"$set": {"a": 1}})).modified_count == 1
+
+
+async def test_a_filter_that_matches_nothing_is_no_error(late: Fenced, accounts: Any) -> None:
+    assert (await late.update_one({"_id": 9}, {"$set": {"a": 1}})).matched_count == 0
+    assert (await late.update_many({"_id": 9}, {"$set": {"a": 1}})).matched_count == 0
+    assert (await late.delete_one({"_id": 9})).deleted_count == 0
+    assert await late.find_one_and_update({"_id": 9}, {"$set": {"a": 1}}) is None
+    assert await accounts.count_documents({}) == 0
+
+
+async def test_update_many_writes_what_it_may_and_says_so(
+    late: Fenced, successor: Fenced, accounts: Any
+) -> None:
+    await accounts.insert_one({"_id": 1})
+    await successor.insert_one({"_id": 2})
+    with pytest.raises(StaleTokenError):
+        await late.update_many({}, {"$set": {"by": "late"}})
+    assert [found.get("by") async for found in accounts.find().sort("_id", 1)] == ["late", None]
+
+
+async def test_a_duplicate_key_that_is_not_stale_stays_the_drivers_error(late: Fenced, accounts: Any) -> None:
+    await accounts.create_index("key", unique=True)
+    await late.insert_one({"_id": 1, "key": "k"})
+    with pytest.raises(DuplicateKeyError):
+        await late.insert_one({"_id": 1})
+    with pytest.raises(DuplicateKeyError):
+        await late.update_one({"_id": 2}, {"$set": {"key": "k"}}, upsert=True)
+    assert await accounts.count_documents({}) == 1
+
+
+async def test_concurrent_upserts_of_one_document_all_take_effect(
+    late: Fenced, successor: Fenced, accounts: Any
+) -> None:
+    for number in range(6):
+        writes = [successor.update_one({"_id": number}, {"$inc": {"n": 1}}, upsert=True) for _ in range(8)]
+        older = late.update_one({"_id": number}, {"$inc": {"late": 1}}, upsert=True)
+        *results, last = await asyncio.gather(*writes, older, return_exceptions=True)
+        assert not any(isinstance(result, BaseException) for result in results)
+        assert not isinstance(last, BaseException) or isinstance(last, StaleTokenError)
+    assert {found["n"] async for found in accounts.find()} == {8}
+
+
+async def test_what_cannot_be_fenced_is_refused(late: Any, successor: Fenced, accounts: Any) -> None:
+    await successor.insert_one({"_id": 1, "k": 1})
+    with pytest.raises(TypeError, match="no upsert"):
+        await late.update_many({"k": 1}, {"$set": {"a": 1}}, upsert=True)
+    with pytest.raises(ValueError, match="empty"):
+        await late.update_one({"_id": 1}, {})
+    with pytest.raises(TypeError, match="filter"):
+        await late.update_one(None, {"$set": {"a": 1}})
+    assert await accounts.find().to_list(None) == [{"_id": 1, "k": 1, "_fence": NEWER}]
+
+
+@pytest.mark.parametrize(
+    ("field", "error"),
+    [("", ValueError), ("$x", ValueError), ("a.b", ValueError), ("_id", ValueError), (7, TypeError)],
+)
+async def test_a_wrong_field_is_refused(accounts: Any, field: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="field"):
+        Fenced(accounts, "cron", LATE, field)
+
+
+async def test_a_fence_needs_an_async_collection_and_acknowledged_writes(accounts: Any) -> None:
+    with pytest.raises(TypeError, match="async collection"):
+        Fenced("accounts", "cron", LATE, "_fence")  # type: ignore[arg-type]  # that is the point
+    with pytest.raises(ValueError, match="acknowledged"):
+        Fenced(accounts.with_options(write_concern=WriteConcern(0)), "cron", LATE, "_fence")

@@ -1,0 +1,93 @@
+"""Leases as the renewal loop sees them, and a server that renews them as it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from mongolock_async._engine.keepalive import KeepAlive, Renewable
+from mongolock_async._memory.clock import MemoryClock
+
+# A renewal each second, half a second for an answer, and again a quarter of a second after that.
+TTL = 3.0
+
+# What a caller may have set, as pymongo.timeout does it.
+deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+
+
+@dataclass(eq=False)
+class Kept:
+    """A lease that remembers what it was told."""
+
+    id: str
+    name: str = ""
+    ttl: float = TTL
+    resting: bool = False
+    alone: bool = False
+    confirmed: list[float] = field(default_factory=list)
+    over: bool = False
+
+    def __post_init__(self) -> None:
+        self.name = self.name or self.id
+
+    def renewed(self, sent: float) -> None:
+        self.confirmed.append(sent)
+
+    def gone(self) -> None:
+        self.over = True
+
+
+class Server:
+    """What the loop renews by.
+
+    Attributes:
+        takes: lease id -> how long the renewals that begin now take.
+        gone: the lease ids that do not stand any more.
+        fails: how many renewals are to fail.
+        batches: the lease ids of each renewal.
+        times: when each renewal came.
+        limits: how long each was given.
+        deadlines: those of callers that govern renewals.
+        most: the most that were under way at a time.
+        answered: how many have come to their end.
+        revived: what the loop says to have revived.
+    """
+
+    def __init__(self) -> None:
+        self.clock = MemoryClock()
+        self.revived: list[Renewable] = []
+        self.keeper = KeepAlive(self.renew, self.clock, self.revived.append)
+        self.takes: dict[str, float] = {}
+        self.gone: set[str] = set()
+        self.fails = 0
+        self.batches: list[set[str]] = []
+        self.times: list[float] = []
+        self.limits: list[float] = []
+        self.deadlines: set[float | None] = set()
+        self.most = 0
+        self.answered = 0
+        self._inside = 0
+
+    def keep(self, *leases: Kept) -> None:
+        """Have them renewed."""
+        for lease in leases:
+            self.keeper.add(lease)
+
+    async def renew(self, leases: Mapping[str, str], within: float) -> set[str]:
+        """See ``Backend.renew``."""
+        ids = set(leases.values())
+        self.batches.append(ids)
+        self.times.append(asyncio.get_running_loop().time())
+        self.limits.append(within)
+        self.deadlines.add(deadline.get())
+        self._inside += 1
+        self.most = max(self.most, self._inside)
+        await asyncio.sleep(max(self.takes.get(lease, 0.0) for lease in ids))
+        self._inside -= 1
+        self.answered += 1
+        if self.fails:
+            self.fails -= 1
+            raise OSError("no route to 10.0.0.1")
+        return ids - self.gone
