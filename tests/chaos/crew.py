@@ -58,10 +58,14 @@ class Crew:
         await asyncio.to_thread(process.wait)
         self._processes[number] = self._start(number)
 
-    async def finish(self) -> list[int]:
-        """Have all of them come to an end; their exit codes."""
+    async def ready(self) -> None:
+        """Wait until all of them are at work."""
         while not all(map(self._at_work, range(self.size))):
             await asyncio.sleep(0.1)
+
+    async def finish(self) -> list[int]:
+        """Have all of them come to an end; their exit codes."""
+        await self.ready()
         for process in self._processes:
             process.terminate()
         return list(await asyncio.gather(*(self._ended(process) for process in self._processes)))

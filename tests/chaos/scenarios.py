@@ -26,11 +26,13 @@ from .crew import Crew
 from .history import violations
 from .network import Network, inside, unavailable
 from .record import Account
-from .work import PATIENCE
+from .work import BARE_TTL, PATIENCE
 
 NODES, CLIENTS = [1, 2, 3], [11, 12]
 TTL = 4.0
 MARGIN = 1.0
+# Of a step from one primary to the next, within the life of a lease.
+TRIALS, TRIES = 2, 6
 # Seconds from the end of a section until a majority knows of the release, by far.
 RELEASED = 0.05
 
@@ -38,17 +40,17 @@ RELEASED = 0.05
 async def cut_off(network: Network, folder: Path, weak: str | None) -> dict[str, Any]:
     """The primary and half of the workers are cut off from the rest, in a moment in which the lock is free.
 
-    The old primary grants it, for as long as it does not know. Until a rule is broken, or four times; twice
+    The old primary grants it, for as long as it does not know. Until a rule is broken, or four times; once
     where none should be.
     """
-    arguments = ["--do", "tries", "--ttl", "10", "--hold", "8", *(["--weak", weak] if weak else [])]
+    arguments = ["--do", "tries", "--ttl", "10", "--hold", "5", *(["--weak", weak] if weak else [])]
     cut: list[tuple[float, float]] = []
     acknowledged = 0
     async with Cluster([network.hosts[n] for n in NODES]) as cluster:
         crew = Crew([network.hosts[n] for n in CLIENTS], 4, cluster.uri, folder, arguments)
         try:
-            await asyncio.sleep(4)
-            while len(cut) < (4 if weak else 2) and not violations(_account(crew).history, PATIENCE):
+            await crew.ready()
+            while len(cut) < (4 if weak else 1) and not violations(_account(crew).history, PATIENCE):
                 primary = await cluster.working()
                 near, far = crew.hosts
                 others = [cluster.host(node) for node in cluster.nodes if node is not primary]
@@ -56,11 +58,11 @@ async def cut_off(network: Network, folder: Path, weak: str | None) -> dict[str,
                     await asyncio.sleep(0.001)
                 network.partition([cluster.host(primary), near], [*others, far])
                 began = time.monotonic()
-                await asyncio.sleep(8)
+                await asyncio.sleep(6)
                 cut.append((began + 0.1, time.monotonic()))
                 network.heal()
                 await cluster.working()
-                await asyncio.sleep(3)
+                await asyncio.sleep(2)
             await crew.finish()
         finally:
             crew.close()
@@ -72,19 +74,19 @@ async def cut_off(network: Network, folder: Path, weak: str | None) -> dict[str,
 
 
 async def stopped(network: Network, folder: Path, weak: str | None) -> dict[str, Any]:
-    """A holder is stopped for 10 s between its grant and its write."""
+    """A holder is stopped for longer than its ttl, between its grant and its write."""
     arguments = ["--do", "fenced", "--hold", "0.4", *(["--weak", weak] if weak else [])]
     async with Cluster([network.hosts[n] for n in NODES]) as cluster:
         crew = Crew([network.hosts[n] for n in CLIENTS], 2, cluster.uri, folder, arguments)
         try:
-            await asyncio.sleep(4)
+            await crew.ready()
             for _ in range(2):
                 while _last(crew.files[0])["kind"] != "granted":
                     await asyncio.sleep(0.002)
                 crew.signal(0, signal.SIGSTOP)
-                await asyncio.sleep(10)
+                await asyncio.sleep(BARE_TTL + 2)
                 crew.signal(0, signal.SIGCONT)
-                await asyncio.sleep(2)
+                await asyncio.sleep(1)
             await crew.finish()
         finally:
             crew.close()
@@ -96,18 +98,21 @@ async def skew(network: Network, _folder: Path, ahead: str) -> dict[str, Any]:
 
     For how many seconds two believed in the lock at a time, in each of some trials.
     """
-    overlaps = []
+    overlaps: list[float] = []
     async with Cluster([network.hosts[n] for n in NODES], ("+0", ahead, "+0")) as cluster:
         first, second, _ = cluster.nodes
         async with AsyncMongoClient[dict[str, Any]](cluster.uri) as client:
-            for trial in range(5):
+            for trial in range(TRIES):
+                if len(overlaps) == TRIALS:
+                    break
                 await cluster.step_up(first)
                 one = LockRepository(client.skew.locks, ttl=TTL, clock_margin=MARGIN)
                 other = LockRepository(client.skew.locks, ttl=TTL, clock_margin=MARGIN)
                 async with one, other:
                     lease = await one.acquire(f"trial {trial}")
                     await cluster.step_up(second)
-                    assert lease.held, "the step took longer than the lease lives"
+                    if not lease.held:  # the step took longer than the lease lives
+                        continue
                     await other.acquire(f"trial {trial}", timeout=30)
                     overlaps.append(round(lease.remaining, 3))
     return {"overlaps": overlaps}
@@ -122,8 +127,8 @@ async def jumping_clients(network: Network, folder: Path, _setting: str | None) 
     async with Cluster([network.hosts[n] for n in NODES]) as cluster:
         crew = Crew([network.hosts[n] for n in CLIENTS], 4, cluster.uri, folder, prefix=prefix)
         try:
-            await asyncio.sleep(4)
-            for _ in range(8):
+            await crew.ready()
+            for _ in range(5):
                 clocks.write_text(f"{random.uniform(-10, 10):+.3f}h")
                 await asyncio.sleep(2)
             await crew.finish()

@@ -151,7 +151,7 @@ class Work:
         facts = {"lock": name, "lease": identity, "token": lease.fencing_token, "weight": weight}
         self._recorder.note("begin", t=began, **facts)
         try:
-            while end < began + hold:
+            while end < began + hold and not self._stop.is_set():
                 await asyncio.sleep(SAMPLE)
                 now = time.monotonic()
                 if not lease.held:

@@ -64,6 +64,7 @@ async def main() -> None:
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGUSR1, lambda: _fork(locks, recorder))
+    recorder.note("hello")
     work = Work(locks, client, recorder, stop, hold=options.hold, fenced=options.weak != "unfenced")
     tasks = [asyncio.create_task(KINDS[kind](work)) for kind in options.do]
     await stop.wait()

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable
+from contextvars import ContextVar
 
 import pytest
 from faulty import Fault, FaultyLocks, deaf, lost, unanswered
 from virtual import settle
 from waiters import Pair, about, is_free, listens, look, now, pair, queue, rests, turns, waiting
 
-from mongolock_async import Lease, LockBackendError, LockError, LockRepository
+from mongolock_async import Lease, LockBackendError, LockError, LockRepository, LockTimeoutError
 
 # More turns of the loop than a wait has that needs no time.
 TURNS = 20
 MODES = pytest.mark.parametrize("hears", [True, False], ids=["events", "polling"])
 Making = Callable[..., Fault]
+
+deadline: ContextVar[bool] = ContextVar("deadline", default=False)
 
 
 async def end_of(both: Pair, waiter: asyncio.Task[Lease]) -> str:
@@ -177,6 +180,42 @@ async def test_an_error_of_a_look_ends_the_wait(
     await settle()
     assert await queue(locks) == []
     assert rests(others)
+
+
+async def test_a_look_goes_on_when_its_waiter_has_left(
+    locks: LockRepository, others: LockRepository, memory: FaultyLocks
+) -> None:
+    """A command that is cancelled may harm the driver."""
+    await locks.acquire("cron", ttl=60)
+    memory.faults += [deaf(), Fault("look", delay=3)]
+    waiter = waiting(others)
+    await asyncio.sleep(1)
+    waiter.cancel()
+    await asyncio.wait([waiter])
+    await settle()
+    assert await queue(locks) == []
+    assert len(others._member.background) == 1
+    await asyncio.sleep(3)
+    assert rests(others)
+
+
+async def test_a_deadline_that_the_waiter_has_set_does_not_govern_its_leaving(
+    locks: LockRepository, others: LockRepository, memory: FaultyLocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As that of ``pymongo.timeout``, which is over by then."""
+    governed: dict[str, bool] = {}
+
+    async def happen(action: str, *, answer: bool) -> None:
+        if not answer:
+            governed[action] = deadline.get()
+        await asyncio.sleep(0)
+
+    await locks.acquire("cron")
+    monkeypatch.setattr(memory, "happen", happen)
+    deadline.set(True)
+    with pytest.raises(LockTimeoutError):
+        await others.acquire("cron", timeout=1)
+    assert (governed["claim"], governed["withdraw"]) == (True, False)
 
 
 async def test_after_an_error_of_one_the_next_of_its_process_tries(

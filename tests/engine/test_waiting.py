@@ -180,12 +180,13 @@ async def test_a_lease_got_by_waiting_lives_for_its_whole_ttl(
     assert (await look(locks)).holders[0].remaining == about(10)
 
 
+@pytest.mark.parametrize("ttl", [30, 2], ids=["believed", "asked"])
 async def test_a_hand_over_is_measured_by_the_servers_clock(
-    locks: LockRepository, others: LockRepository, memory: FaultyLocks
+    locks: LockRepository, others: LockRepository, memory: FaultyLocks, ttl: float
 ) -> None:
     assert others.stats().hand_off is None
     held = await locks.acquire("cron")
-    waiter = waiting(others)
+    waiter = waiting(others, ttl=ttl)
     await asyncio.sleep(1)
     memory.faults.append(late_call(0.25))
     await held.release()

@@ -57,7 +57,7 @@ def test_no_tick_runs_twice_and_only_a_killed_holders_tick_is_missed(
         for demo in demos:
             demo.send_signal(signal.SIGINT)
         for demo in demos:
-            demo.wait(5)
+            demo.wait(20)
         counter = client.get_default_database().counters.find_one({"_id": "increment-counter"})
         client.drop_database("demo_under_kills")
 

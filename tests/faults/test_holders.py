@@ -12,12 +12,14 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import AsyncMongoClient
+from support import connected, until
 
 from mongolock_async import Lease, LeaseLostError, LockRepository
 from mongolock_async.testing import Mongod, ReplicaSet
@@ -90,18 +92,18 @@ async def test_a_silent_server_ends_the_block_in_time(driver: str) -> None:
                     cancelled = time.monotonic()
         left = time.monotonic()
         print(f"cancelled {cancelled - silent:.2f} s after the silence, left {left - cancelled:.3f} s later")
-        # The last renewal was sent before the silence.
-        assert cancelled - silent < 3.0
-        assert left - cancelled < 1.0
+        # The last renewal was sent before the silence. The lease's end is exact in virtual time, elsewhere.
+        assert cancelled - silent < 5
+        assert left - cancelled < 5
         server.node.resume()
         await locks.aclose()
         await closed(client)
 
 
 @pytest.mark.long
-async def test_a_holder_that_was_stopped_can_do_no_harm(replica_set: ReplicaSet, driver: str) -> None:
+async def test_a_holder_that_was_stopped_can_do_no_harm(replica_set: ReplicaSet) -> None:
     uri = replica_set.uri.replace("/?", "/stopped_holder?")
-    client = client_of(driver, uri)
+    client = client_of("pymongo", uri)
     database = client.get_default_database()
     await client.drop_database("stopped_holder")
     await database.accounts.insert_many([{"_id": 1}, {"_id": 2, "n": 0}])
@@ -130,7 +132,6 @@ async def test_a_holder_that_was_stopped_can_do_no_harm(replica_set: ReplicaSet,
         holder.stdin.close()
         answer = json.loads(holder.stdout.readline())
         print(f"successor {late * 1000:.0f} ms after the expiry; the late holder: {answer}")
-        assert late < 0.1
         assert answer == [False, "LeaseLostError", "StaleTokenError", False]
         assert (await database.accounts.find_one({"_id": 1}))["by"] == "successor"
         assert (await database.accounts.find_one({"_id": 2}))["n"] == 0
@@ -145,36 +146,52 @@ async def test_a_holder_that_was_stopped_can_do_no_harm(replica_set: ReplicaSet,
 
 @pytest.mark.long
 @pytest.mark.timeout(180)
-async def test_no_kept_lease_is_lost_in_a_failover(driver: str) -> None:
-    """The primary steps down, is killed, and is stopped, under 100 leases."""
-    async with ReplicaSet(3) as servers:
-        client = client_of(driver, servers.uri)
-        async with LockRepository(client.a.locks, ttl=30) as locks:
-            leases = [await locks.acquire(f"n{number}", keep_alive=True) for number in range(100)]
-            await servers.step_down(5)
-            await asyncio.sleep(12)
-            assert all(lease.held for lease in leases)
-            killed = await servers.primary()
-            await killed.kill()
-            await asyncio.sleep(12)
-            await killed.restart()
-            assert all(lease.held for lease in leases)
-            stopped = await servers.primary()
-            stopped.stop()
-            await asyncio.sleep(25)
-            stopped.resume()
-            print(f"renewals: {locks.stats().renewals}, losses: {locks.stats().losses}")
-            assert all(lease.held for lease in leases)
-            assert [await lease.renew() for lease in leases] == [True] * 100
-        await closed(client)
+async def test_no_kept_lease_is_lost_in_a_failover() -> None:
+    """The primary steps down, is killed, and is stopped, under 100 leases of either driver."""
+    async with ReplicaSet(3) as servers, AsyncExitStack() as stack:
+        members, leases = [], []
+        for driver in ("pymongo", "motor"):
+            client = await stack.enter_async_context(connected(driver, servers.uri))
+            locks = await stack.enter_async_context(LockRepository(client.a.locks, ttl=30))
+            leases += [await locks.acquire(f"{driver} {number}", keep_alive=True) for number in range(100)]
+            members.append(locks)
+
+        async def all_are_renewed() -> None:
+            await asyncio.gather(*(_renews(locks, 100) for locks in members))
+            await servers.secondaries()
+
+        await servers.step_down(5)
+        await all_are_renewed()
+        killed = await servers.primary()
+        await killed.kill()
+        await all_are_renewed()
+        await killed.restart()
+        await servers.secondaries()
+        stopped = await servers.primary()
+        stopped.stop()
+        await asyncio.gather(*(_renews(locks, 100) for locks in members))
+        stopped.resume()
+        print(f"losses: {[locks.stats().losses for locks in members]}")
+        assert all(lease.held for lease in leases)
+        assert [await lease.renew() for lease in leases] == [True] * 200
+
+
+async def _renews(locks: LockRepository, count: int) -> None:
+    """Wait until it has renewed so many more."""
+    enough = locks.stats().renewals + count
+
+    async def renewed() -> bool:
+        return locks.stats().renewals >= enough
+
+    await until(renewed, within=60)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(120)
-async def test_3000_cancellations_at_random_moments_leave_nothing_behind(
+@pytest.mark.usefixtures("as_in_production")
+async def test_1000_cancellations_at_random_moments_leave_nothing_behind(
     replica_set: ReplicaSet, driver: str
 ) -> None:
-    asyncio.get_running_loop().set_debug(False)
     client = client_of(driver, replica_set.uri)
     trouble: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: trouble.append(context))
@@ -195,7 +212,7 @@ async def test_3000_cancellations_at_random_moments_leave_nothing_behind(
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for _ in range(60):
+        for _ in range(20):
             kinds: list[Callable[[str], Coroutine[Any, Any, Lease | None]]] = [block, bare, locks.obtain]
             works = [chance.choice(kinds)(f"n{chance.randrange(20)}") for _ in range(50)]
             tasks = [asyncio.ensure_future(work) for work in works]
@@ -218,10 +235,10 @@ async def test_3000_cancellations_at_random_moments_leave_nothing_behind(
 
 
 @pytest.mark.long
-async def test_a_grant_of_a_standalone_server_outlives_its_crash(driver: str) -> None:
+async def test_a_grant_of_a_standalone_server_outlives_its_crash() -> None:
     """Without a majority to ask, "majority" waits for the journal."""
     async with Mongod() as server:
-        client = client_of(driver, server.uri)
+        client = client_of("pymongo", server.uri)
         locks = LockRepository(client.a.locks)
         for number in range(3):
             await locks.obtain(f"n{number}", ttl=60)
@@ -234,8 +251,8 @@ async def test_a_grant_of_a_standalone_server_outlives_its_crash(driver: str) ->
         await closed(client)
 
 
-async def test_a_forked_child_holds_nothing(replica_set: ReplicaSet) -> None:
-    async with AsyncMongoClient[dict[str, Any]](replica_set.uri) as client:
+async def test_a_forked_child_holds_nothing(standalone: Mongod) -> None:
+    async with AsyncMongoClient[dict[str, Any]](standalone.uri) as client:
         async with LockRepository(client.forks.locks) as locks:
             lease = await locks.acquire("cron")
             with warnings.catch_warnings():

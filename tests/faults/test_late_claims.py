@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
-from collections.abc import AsyncIterator
+import uuid
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import AsyncMongoClient
+from secured import running
 
 from mongolock_async import LockBackendError, LockRepository
 from mongolock_async.testing import Node, ReplicaSet
 
 pytestmark = pytest.mark.long
 
-HELD_UP = 1.6
-
 
 class Way:
-    """A way to a server, on which the next findAndModify may be held up."""
+    """A way to a server, on which the next findAndModify may be held up until it is to be delivered."""
 
     def __init__(self, node: Node) -> None:
         self.hold_up = False
+        self.deliver = asyncio.Event()
         self.delivered = asyncio.Event()
         self._host, port = node.address.split(":")
         self._port = int(port)
@@ -50,7 +50,7 @@ class Way:
                 late = self.hold_up and b"findAndModify" in data
                 if late:
                     self.hold_up = False
-                    await asyncio.sleep(HELD_UP)
+                    await self.deliver.wait()
                 back.write(data)
                 if late:
                     await back.drain()
@@ -67,9 +67,9 @@ class Way:
                 writer.write(data)
 
 
-@pytest.fixture
-async def one() -> AsyncIterator[ReplicaSet]:
-    async with ReplicaSet(1) as one:
+@pytest.fixture(scope="module")
+def one() -> Iterator[ReplicaSet]:
+    with running(ReplicaSet(1)) as one:
         yield one
 
 
@@ -80,14 +80,15 @@ async def way(one: ReplicaSet) -> Way:
 
 @pytest.fixture
 async def collection(way: Way, driver: str) -> AsyncIterator[Any]:
+    name = f"test_{uuid.uuid4().hex}"
     async with way.open() as uri:
         if driver == "motor":
             motor: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(uri)
-            yield motor.a.locks
+            yield motor[name].locks
             await asyncio.to_thread(motor.close)  # it asks the server, and we are on the way to that
         else:
             async with AsyncMongoClient[dict[str, Any]](uri) as client:
-                yield client.a.locks
+                yield client[name].locks
 
 
 async def free(locks: LockRepository) -> bool:
@@ -105,11 +106,10 @@ async def test_a_claim_that_arrives_after_its_repetition_was_released_takes_noth
     await asyncio.gather(*(locks.obtain(f"connection {number}") for number in range(3)))
     await locks.create("cron")
     way.hold_up = True
-    began = time.monotonic()
     lease = await (locks.acquire("cron") if waits else locks.obtain("cron"))
     assert lease is not None
     assert await lease.release()
-    assert time.monotonic() - began < HELD_UP
+    way.deliver.set()
     await way.delivered.wait()
     assert await free(locks)
 
@@ -122,6 +122,7 @@ async def test_a_claim_that_arrives_after_it_was_given_back_takes_nothing(way: W
     with pytest.raises(LockBackendError):
         await locks.obtain("cron")
     await locks._member.background.drain()
+    way.deliver.set()
     await way.delivered.wait()
     assert await free(locks)
 

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from support import CommandLog, connected, longest_stall
+from support import CommandLog, connected, longest_stall, until
 
 from mongolock_async import LockRepository
-from mongolock_async.testing import ReplicaSet
+from mongolock_async.testing import Mongod
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(180), pytest.mark.usefixtures("as_in_production")]
 
 LEASES = 5000
-TTL = 6.0
-SECONDS = 12.0
+TTL = 15.0
+PERIODS = 2
+# Of this thread's own time; most of it is a batch of 1,000 that is sent.
+STALL = 0.3
 
 
 @pytest.fixture
-def uri(replica_set: ReplicaSet) -> str:
-    return replica_set.uri
+def uri(standalone: Mongod) -> str:
+    return standalone.uri
 
 
-@pytest.mark.long
-@pytest.mark.timeout(120)
 async def test_5000_leases_cost_five_commands_a_period_and_none_is_lost(
     collection: Any, commands: CommandLog
 ) -> None:
-    asyncio.get_running_loop().set_debug(False)  # which would itself block the loop
     async with LockRepository(collection) as locks:
         leases = []
         for start in range(0, LEASES, 50):
@@ -38,14 +38,13 @@ async def test_5000_leases_cost_five_commands_a_period_and_none_is_lost(
             )
         commands.clear()
         stop = asyncio.Event()
-        asyncio.get_running_loop().call_later(SECONDS, stop.set)
+        asyncio.get_running_loop().call_later(PERIODS * TTL / 3, stop.set)
         stall = await longest_stall(stop)
-        periods = SECONDS / (TTL / 3)
-        print(f"{commands.counts} in {periods:.0f} periods; longest stall {stall * 1000:.0f} ms")
+        print(f"{commands.counts} in {PERIODS} periods; longest stall {stall * 1000:.0f} ms")
         assert all(lease.held for lease in leases)
         assert set(commands.counts) == {"update"}
-        assert commands.counts["update"] <= 5 * (periods + 1)
-        assert stall < 0.1
+        assert commands.counts["update"] <= 5 * (PERIODS + 1)
+        assert stall < STALL
         assert locks.stats().losses == 0
 
 
@@ -56,24 +55,22 @@ async def small(uri: str, driver: str) -> AsyncIterator[Any]:
         yield small
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("own", [False, True], ids=["the same client", "a client for renewals"])
-async def test_a_saturated_pool_costs_no_lease(client: Any, small: Any, own: bool) -> None:  # noqa: FBT001 - drawn
-    asyncio.get_running_loop().set_debug(False)
-    name = f"test_{uuid.uuid4().hex}"
-    renewals = client[name].locks if own else None
-    async with LockRepository(small[name].locks, ttl=3, renewal_collection=renewals) as locks:
+async def test_a_saturated_pool_costs_no_lease(small: Any, collection: Any) -> None:
+    database = small[collection.database.name]
+    async with LockRepository(database.locks, ttl=9) as locks:
         leases = [await locks.acquire(f"n{number}", keep_alive=True) for number in range(20)]
         busy = True
 
         async def load(number: int) -> None:
             while busy:
-                await small[name].load.find_one({"_id": number})
+                await database.load.find_one({"_id": number})
+
+        async def each_is_renewed_twice() -> bool:
+            return locks.stats().renewals >= 2 * len(leases)
 
         tasks = [asyncio.create_task(load(number)) for number in range(128)]
-        await asyncio.sleep(8)
+        await until(each_is_renewed_twice, within=60)
         busy = False
         await asyncio.gather(*tasks)
         print(locks.stats().renewal)
         assert all(lease.held for lease in leases)
-    await client.drop_database(name)

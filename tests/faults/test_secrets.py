@@ -9,15 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import socket
-import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from secured import LEAST, Guarded, guarded_set
-from support import connected, until
+from heard import SECRET, Heard, hearing, shown
 
 from mongolock_async import (
     LeaseLostError,
@@ -28,102 +25,18 @@ from mongolock_async import (
     StaleTokenError,
 )
 from mongolock_async._settings import default_owner
+from mongolock_async.testing import Mongod, ReplicaSet
 
 pytestmark = pytest.mark.long
-
-SECRET = "hunter2-4711-swordfish"
-# What the text of an error or a log line has no business with: parts of commands.
-COMMAND = ["$switch", "$literal", "$$NOW", "findAndModify", "lsid", "$clusterTime", "updateDescription"]
 
 on_replica_set = pytest.mark.parametrize("uri", ["replica_set"], indirect=True)
 
 
-class Heard(logging.Handler):
-    """Our log lines and our errors, and what they show."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.errors: list[BaseException] = []
-        self.records: list[logging.LogRecord] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.records.append(record)
-
-    @contextlib.contextmanager
-    def error(self, kind: type[BaseException]) -> Iterator[None]:
-        """Expect it, and keep it."""
-        with pytest.raises(kind) as caught:
-            yield
-        self.errors.append(caught.value)
-
-    def logged(self, text: str) -> bool:
-        """Whether one of our log lines says so."""
-        return any(text in record.getMessage() for record in self.records)
-
-    async def line(self, text: str) -> None:
-        """Wait until one of our log lines says so."""
-
-        async def said() -> bool:
-            return self.logged(text)
-
-        await until(said)
-
-    @property
-    def texts(self) -> list[str]:
-        """All that somebody may come to see of them."""
-        plain = logging.Formatter()
-        found = []
-        for error in self.errors:
-            found += [str(error), repr(error), repr(error.args)]
-        for record in self.records:
-            # With the traceback, where there is one.
-            found += [plain.format(record), str(record.msg), repr(record.args), str(record.exc_text)]
-        return found
-
-
-def shown(texts: list[str], secrets: list[str]) -> list[str]:
-    return [text for text in texts if any(secret in text for secret in secrets)]
-
-
-@contextlib.contextmanager
-def hearing() -> Iterator[Heard]:
-    """All that our logger is told during the block, at every level."""
-    heard, logger = Heard(), logging.getLogger("mongolock_async")
-    level = logger.level
-    logger.addHandler(heard)
-    logger.setLevel(logging.DEBUG)
-    yield heard
-    logger.setLevel(level)
-    logger.removeHandler(heard)
-
-
 @pytest.fixture
-def heard() -> Iterator[Heard]:
-    """At the end, something was heard, and nothing of it shows a secret."""
-    with hearing() as heard:
-        yield heard
-    assert heard.texts
-    assert shown(heard.texts, [SECRET, *COMMAND]) == []
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
-    with guarded_set(tmp_path_factory.mktemp("guarded")) as servers:
-        yield servers
-
-
-@pytest.fixture
-async def stranger(driver: str) -> AsyncIterator[Any]:
-    """Makes repositories of clients that come by this URI."""
-    async with AsyncExitStack() as stack:
-
-        async def make(uri: str, database: str = "test", **options: Any) -> LockRepository:
-            client = await stack.enter_async_context(connected(driver, uri))
-            locks = LockRepository(client[database]["locks"], **options)
-            stack.push_async_callback(locks.aclose)
-            return locks
-
-        yield make
+def uri(request: pytest.FixtureRequest) -> str:
+    """One server, unless the test needs more."""
+    server: Mongod | ReplicaSet = request.getfixturevalue(getattr(request, "param", "standalone"))
+    return server.uri
 
 
 @contextlib.asynccontextmanager
@@ -148,61 +61,6 @@ def test_a_secret_would_be_found() -> None:
     heard.errors.append(LockBackendError("obtain", SECRET, "Kind"))
     found = "\n".join(shown(heard.texts, [SECRET]))
     assert all(text in found for text in ("an argument: ", "a traceback\nTraceback", "LockBackendError("))
-
-
-async def test_a_wrong_password_is_not_shown(heard: Heard, guarded: Guarded, stranger: Any) -> None:
-    locks = await stranger(guarded.uri_of("root", SECRET), command_timeout=0.5)
-    for use in (locks.get("cron"), locks.obtain("cron")):
-        with heard.error(LockBackendError):
-            await use
-    assert "code 18" in str(heard.errors[0])
-
-
-async def test_what_a_missing_privilege_makes_the_server_quote_is_not_shown(
-    heard: Heard, guarded: Guarded, stranger: Any
-) -> None:
-    database = f"test_{uuid.uuid4().hex}"
-    user = guarded.user(database, {"locks": ["find"]}, password=SECRET)
-    locks = await stranger(guarded.uri_of(user, SECRET), database, owner=SECRET)
-    for use in (
-        locks.obtain("cron"),
-        locks.acquire("cron"),
-        locks.create("cron"),
-        locks.force_release("cron"),
-    ):
-        with heard.error(LockBackendError):
-            await use
-    # The driver's own error does show it: this is what the text of ours is kept apart from.
-    assert SECRET in str(heard.errors[0].__cause__)
-
-
-async def test_a_stream_that_is_refused_shows_nothing(heard: Heard, guarded: Guarded, stranger: Any) -> None:
-    database = f"test_{uuid.uuid4().hex}"
-    user = guarded.user(
-        database, {"locks": [each for each in LEAST if each != "changeStream"]}, password=SECRET
-    )
-    locks = await stranger(guarded.uri_of(user, SECRET), database)
-    lease = await locks.acquire("cron")
-    waiter = asyncio.create_task(locks.acquire("cron", SECRET))
-    await heard.line("no change stream")
-    await lease.release()
-    await waiter
-    # By the id of the session one could speak for its leases.
-    assert shown(heard.texts, [locks._member.id]) == []
-
-
-async def test_a_server_out_of_reach_shows_no_credentials(heard: Heard, stranger: Any) -> None:
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
-    uri = f"mongodb://{SECRET}:{SECRET}@127.0.0.1:{port}/?appname={SECRET}"
-    locks = await stranger(uri, command_timeout=0.3)
-    with heard.error(LockBackendError):
-        await locks.obtain("cron", SECRET)
-    with heard.error(LockBackendError):
-        await anext(locks.list())
-    await locks.aclose()
-    assert heard.logged("a lease of 'cron' was not given back")
 
 
 @pytest.mark.parametrize(
@@ -309,7 +167,7 @@ async def test_commands_that_fail_show_nothing(heard: Heard, locks: LockReposito
         ):
             with heard.error(LockBackendError):
                 await use
-        await heard.line("was not given back")
+        await heard.line("was not withdrawn")
 
 
 async def test_an_index_a_renewal_and_a_release_that_fail_show_nothing(

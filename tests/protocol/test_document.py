@@ -247,5 +247,5 @@ def test_the_server_and_the_document_in_memory_agree_after_every_step(plain: Any
 
 
 @pytest.mark.long
-def test_the_server_and_the_document_in_memory_agree_in_400_sequences(plain: Any) -> None:
-    agree(plain, 400)
+def test_the_server_and_the_document_in_memory_agree_in_200_sequences(plain: Any) -> None:
+    agree(plain, 200)
