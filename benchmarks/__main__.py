@@ -18,11 +18,13 @@ from ._alone import cycles, overhead, renewal, waiting
 from ._contenders import missing
 from ._figures import Figure, plot, table
 from ._hand_off import hand_off, throughput
+from ._load import load
 from ._processes import redis_server
+from ._tasks import tasks
 
 DRIVERS = ("pymongo", "motor")
 PEERS = ("redis-py", "mongoelector")
-PARTS = ("overhead", "hand-off", "waiting", "renewal")
+PARTS = ("overhead", "hand-off", "tasks", "waiting", "load", "renewal")
 
 
 async def main() -> None:
@@ -35,16 +37,23 @@ async def main() -> None:
     figures: list[Figure] = []
     parts = PARTS if options.only is None else (options.only,)
     async with AsyncExitStack() as stack:
-        alone = (await stack.enter_async_context(Mongod())).uri
-        three = (await stack.enter_async_context(ReplicaSet(3))).uri
+        alone = await stack.enter_async_context(Mongod())
+        one = await stack.enter_async_context(ReplicaSet(1))
+        three = await stack.enter_async_context(ReplicaSet(3))
         peers = {}
         for peer in PEERS:
             if reason := missing(peer):
                 print(f"{peer}: {reason}", file=sys.stderr)
             else:
                 redis = peer == "redis-py"
-                peers[peer] = await stack.enter_async_context(redis_server()) if redis else three
-        bench = Bench(alone, three, peers, options.rounds)
+                peers[peer] = await stack.enter_async_context(redis_server()) if redis else three.uri
+        primary = (await three.primary()).pid
+        nodes = {
+            "standalone": Served(alone.uri, alone.node.pid),
+            "one node": Served(one.uri, one.nodes[0].pid),
+            "three nodes": Served(three.uri, primary),
+        }
+        bench = Bench(nodes, peers, options.rounds)
         for part in parts:
             print(f"{part} ...", file=sys.stderr, flush=True)
             figures += await bench.measure(part)
@@ -54,11 +63,18 @@ async def main() -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Served:
+    """A server: where it is, and its process, the primary's of a set."""
+
+    uri: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
 class Bench:
     """The servers that are up."""
 
-    alone: str
-    three: str
+    nodes: dict[str, Served]
     peers: dict[str, str]
     rounds: int
 
@@ -67,33 +83,52 @@ class Bench:
         parts = {
             "overhead": self._overhead,
             "hand-off": self._hand_off,
+            "tasks": self._tasks,
             "waiting": self._waiting,
+            "load": self._load,
             "renewal": self._renewal,
         }
         return await parts[part]()
 
     async def _overhead(self) -> list[Figure]:
         figures = []
-        for label, uri in (("standalone", self.alone), ("three nodes", self.three)):
+        for label in ("standalone", "three nodes"):
             for driver in DRIVERS:
-                figures += await overhead(label, driver, uri, self.rounds)
+                figures += await overhead(label, driver, self.nodes[label].uri, self.rounds)
         beside = {"pymongo": self.three, **self.peers}
         return figures + await cycles("take and free, beside peers", beside, self.rounds)
 
     async def _hand_off(self) -> list[Figure]:
         ours = dict.fromkeys(DRIVERS, self.three)
         figures = await hand_off("hand-off, three nodes", ours, self.rounds, floor=True)
-        floors = {figure.who: figure.value for figure in figures}
+        single = dict.fromkeys(DRIVERS, self.nodes["one node"].uri)
+        figures += await hand_off("hand-off, one node", single, self.rounds, floor=True)
+        floors = {figure.who: figure.value for figure in figures if "three" in figure.part}
         for driver in DRIVERS:
             floor = floors[f"floor ({driver})"]
             figures += [await throughput(driver, self.three, count, floor) for count in (2, 4, 8)]
-        alone = dict.fromkeys(DRIVERS, self.alone)
+        alone = dict.fromkeys(DRIVERS, self.nodes["standalone"].uri)
         figures += await hand_off("hand-off, standalone", alone, self.rounds, floor=False)
         beside = {"pymongo": self.three, **self.peers}
         return figures + await hand_off("hand-off, beside peers", beside, self.rounds // 3 + 1, floor=False)
 
     async def _waiting(self) -> list[Figure]:
         return [await waiting(driver, self.three, tasks) for driver in DRIVERS for tasks in (1, 100, 10_000)]
+
+    async def _tasks(self) -> list[Figure]:
+        figures = []
+        for label, served in self.nodes.items():
+            for driver in DRIVERS:
+                figures += await tasks(label, driver, served.uri, served.pid)
+        return figures
+
+    async def _load(self) -> list[Figure]:
+        return await load(self.nodes["one node"].uri, self.nodes["one node"].pid)
+
+    @property
+    def three(self) -> str:
+        """Where the three nodes are."""
+        return self.nodes["three nodes"].uri
 
     async def _renewal(self) -> list[Figure]:
         return [await renewal(driver, self.three) for driver in DRIVERS]

@@ -87,8 +87,8 @@ class Ours(Contender):
         await disconnect(self._client)
 
     async def acquire(self) -> None:
-        """Wait."""
-        self._lease = await self._locks.acquire(self._driver)
+        """Wait; kept alive, as ``async with`` does."""
+        self._lease = await self._locks.acquire(self._driver, keep_alive=True)
 
     async def release(self) -> None:
         """Free it."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, cast
 
 from mongolock_async import LockBackendError
-from mongolock_async._engine.backend import Call, Listener
-from mongolock_async._memory.backend import MemoryBackend
+from mongolock_async._engine.backend import Call
+from mongolock_async._memory.backend import MemoryBackend, MemoryEar
 from mongolock_async.testing import MemoryLocks
 
 
@@ -23,8 +23,7 @@ class Fault:
     ``delay``: seconds that it takes longer. ``error``: what it raises after that. ``answer``: it is the
     answer that is delayed or lost, and the command was carried out. ``times``: how many commands are hit.
 
-    Besides the commands there are ``listen``, the opening of a listener, ``next``, its next turn, and
-    ``call``, a call that it reports.
+    Besides the commands there is ``call``: a call that is late, or lost (with an ``error``).
     """
 
     action: str
@@ -49,15 +48,16 @@ def late_call(delay: float) -> Fault:
     return Fault("call", delay)
 
 
-def deaf() -> Fault:
-    """Nobody can listen, for as long as this is among the faults."""
-    return Fault("listen", error=LockBackendError("watch", None, "OperationFailure", 40573), times=1_000_000)
+def lost_call(*, times: int = 1) -> Fault:
+    """The next calls are not heard."""
+    return Fault("call", error=LockBackendError("call", None, "Lost"), times=times)
 
 
 class FaultyLocks(MemoryLocks):
     """``faults`` happen to the next commands of their kind.
 
     ``sent`` counts the commands by their kind, and ``times`` has the moments at which they were sent.
+    While it is ``deaf``, no call is heard, and everybody knows so.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -65,6 +65,19 @@ class FaultyLocks(MemoryLocks):
         self.faults: list[Fault] = []
         self.sent: Counter[str] = Counter()
         self.times: defaultdict[str, list[float]] = defaultdict(list)
+        self.missed = 0
+        self.is_deaf = False
+        self._changed: list[Callable[[], None]] = []
+
+    def deafen(self, deaf: bool) -> None:  # noqa: FBT001 - it reads as what it says
+        """From now on calls are heard by nobody, or again by all."""
+        self.is_deaf = deaf
+        for changed in self._changed:
+            changed()
+
+    def joined(self, changed: Callable[[], None]) -> None:
+        """A member has ears."""
+        self._changed.append(changed)
 
     def backend(self) -> MemoryBackend:
         """What a repository sends its commands to."""
@@ -90,7 +103,7 @@ class _Way:
 
     def __getattr__(self, action: str) -> Any:
         method = getattr(self._backend, action)
-        if not inspect.iscoroutinefunction(method):
+        if not inspect.iscoroutinefunction(method) or action == "aclose":  # which sends nothing
             return method
 
         async def send(*arguments: Any, **options: Any) -> Any:
@@ -103,22 +116,52 @@ class _Way:
 
         return send
 
-    @asynccontextmanager
-    async def listen(self, member: str) -> AsyncIterator[Listener]:
-        await self._locks.happen("listen", answer=False)
-        async with self._backend.listen(member) as listener:
-            yield _Ear(listener, self._locks)
+    def ear(self, member: str, hear: Callable[[Call], None], changed: Callable[[], None]) -> Any:
+        self._locks.joined(changed)
+        return _Ear(self._backend, member, hear, self._locks)
 
 
 class _Ear:
-    """A listener, and what becomes of the calls on their way to it."""
+    """An ear, and what becomes of the calls on their way to it."""
 
-    def __init__(self, listener: Listener, locks: FaultyLocks) -> None:
-        self._listener = listener
+    def __init__(
+        self, backend: MemoryBackend, member: str, hear: Callable[[Call], None], locks: FaultyLocks
+    ) -> None:
+        self._ear: MemoryEar = backend.ear(member, self._carry, lambda: None)
+        self._hear = hear
         self._locks = locks
+        self._calls: set[asyncio.Task[None]] = set()
 
-    async def next(self) -> Sequence[Call]:
-        await self._locks.happen("next", answer=False)
-        if calls := await self._listener.next():
+    @property
+    def deaf(self) -> bool:
+        return self._locks.is_deaf
+
+    @property
+    def mode(self) -> str | None:
+        return "polling" if self._ear.mode and self.deaf else self._ear.mode
+
+    def wanted(self) -> AbstractContextManager[None]:
+        return self._ear.wanted()
+
+    def missed(self) -> None:
+        self._locks.missed += 1
+
+    async def aclose(self) -> None:
+        await self._ear.aclose()
+
+    def _carry(self, call: Call) -> None:
+        if self.deaf:
+            return
+        if not any(fault.action == "call" and fault.times for fault in self._locks.faults):
+            self._hear(call)
+            return
+        task = asyncio.get_running_loop().create_task(self._late(call))
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+
+    async def _late(self, call: Call) -> None:
+        try:
             await self._locks.happen("call", answer=False)
-        return calls
+        except LockBackendError:
+            return
+        self._hear(call)

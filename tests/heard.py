@@ -11,7 +11,7 @@ from support import until
 
 SECRET = "hunter2-4711-swordfish"
 # What the text of an error or a log line has no business with: parts of commands.
-COMMAND = ["$switch", "$literal", "$$NOW", "findAndModify", "lsid", "$clusterTime", "updateDescription"]
+COMMAND = ["$switch", "$literal", "$$NOW", "findAndModify", "lsid", "$clusterTime", "afterClusterTime"]
 
 
 class Heard(logging.Handler):

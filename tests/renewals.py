@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 
 from mongolock_async._engine.keepalive import KeepAlive, Renewable
 from mongolock_async._memory.clock import MemoryClock
@@ -19,11 +20,13 @@ deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 @dataclass(eq=False)
 class Kept:
-    """A lease that remembers what it was told."""
+    """A lease, or a place, that remembers what it was told."""
 
     id: str
     name: str = ""
     ttl: float = TTL
+    kind: str = "lease"
+    first: float = 10.0
     resting: bool = False
     alone: bool = False
     confirmed: list[float] = field(default_factory=list)
@@ -32,8 +35,14 @@ class Kept:
     def __post_init__(self) -> None:
         self.name = self.name or self.id
 
+    @property
+    def life(self) -> float:
+        return self.first if self.kind == "first" else self.ttl
+
     def renewed(self, sent: float) -> None:
         self.confirmed.append(sent)
+        if self.kind == "first":
+            self.kind = "lease"
 
     def gone(self) -> None:
         self.over = True
@@ -47,6 +56,7 @@ class Server:
         gone: the lease ids that do not stand any more.
         fails: how many renewals are to fail.
         batches: the lease ids of each renewal.
+        kinds: by what each of them was renewed.
         times: when each renewal came.
         limits: how long each was given.
         deadlines: those of callers that govern renewals.
@@ -58,11 +68,13 @@ class Server:
     def __init__(self) -> None:
         self.clock = MemoryClock()
         self.revived: list[Renewable] = []
-        self.keeper = KeepAlive(self.renew, self.clock, self.revived.append)
+        ways = {kind: partial(self.renew, kind) for kind in ("lease", "first", "place")}
+        self.keeper = KeepAlive(ways, self.clock, self.revived.append)
         self.takes: dict[str, float] = {}
         self.gone: set[str] = set()
         self.fails = 0
         self.batches: list[set[str]] = []
+        self.kinds: list[str] = []
         self.times: list[float] = []
         self.limits: list[float] = []
         self.deadlines: set[float | None] = set()
@@ -75,10 +87,11 @@ class Server:
         for lease in leases:
             self.keeper.add(lease)
 
-    async def renew(self, leases: Mapping[str, str], within: float) -> set[str]:
-        """See ``Backend.renew``."""
-        ids = set(leases.values())
+    async def renew(self, kind: str, leases: Sequence[Kept], within: float) -> set[str]:
+        """See ``keepalive.Renew``."""
+        ids = {lease.id for lease in leases}
         self.batches.append(ids)
+        self.kinds.append(kind)
         self.times.append(asyncio.get_running_loop().time())
         self.limits.append(within)
         self.deadlines.add(deadline.get())

@@ -16,8 +16,11 @@ from mongolock_async.testing import Mongod, ReplicaSet
 
 Server = TypeVar("Server", Mongod, ReplicaSet)
 
-# What the README asks for, on the one collection of the locks.
-LEAST = ("find", "insert", "update", "createIndex", "changeStream")
+# What the README asks for, on the collection of the locks, and on that of the calls.
+LEAST = ("find", "insert", "update", "createIndex")
+CALLING = ("find", "insert", "convertToCapped")
+# Both, where the locks are in "locks".
+ALL = {"locks": LEAST, "locks.calls": CALLING}
 
 
 @contextmanager

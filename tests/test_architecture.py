@@ -87,7 +87,7 @@ def test_only_one_room_knows_a_driver(path: Path) -> None:
 @pytest.mark.parametrize("path", [path for path in MODULES if path.parent.name == "_protocol"], ids=name_of)
 def test_the_protocol_has_no_clock_and_no_io(path: Path) -> None:
     foreign = {name for name in imported(path, PACKAGE) if not name.startswith(PACKAGE.name)}
-    assert foreign <= {"__future__", "collections.abc", "dataclasses", "typing"}
+    assert foreign <= {"__future__", "collections.abc", "dataclasses", "functools", "typing"}
 
 
 @pytest.mark.parametrize(

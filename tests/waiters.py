@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from faulty import Fault, FaultyLocks, deaf
+from faulty import Fault, FaultyLocks
 from virtual import settle
 
 from mongolock_async import Lease, LockInfo, LockRepository
@@ -76,7 +76,7 @@ async def listens(locks: LockRepository) -> None:
 
 async def stand(backend: MemoryBackend, lease: str, *, ttl: float = 30) -> None:
     """Claim "cron" as a process that dies while it waits: nobody refreshes its place, or hears its call."""
-    await backend.claim(Request("cron", lease, ttl), lease, wait=True)
+    await backend.claim(Request("cron", lease, ttl), lease, first=min(ttl, 10))
 
 
 @dataclass
@@ -98,7 +98,7 @@ async def pair(*, hears: bool = True) -> AsyncIterator[Pair]:
     asyncio.get_running_loop().set_debug(False)  # a hundred times over, it takes longer than all the rest
     memory = FaultyLocks()
     if not hears:
-        memory.faults.append(deaf())
+        memory.deafen(deaf=True)
     async with LockRepository(memory, ttl=60) as here, LockRepository(memory) as there:
         await there.create("cron")
         yield Pair(memory, here, there)

@@ -146,8 +146,8 @@ class LockRepository:
         """Take the lock; wait until it is ours, in the order in which the waiters came.
 
         The tasks of a process have one place in the lock's queue between them; if the process releases
-        the lock while others wait elsewhere, those come first. On a replica set, the release itself
-        calls the next waiter; where there are no change streams, waiters poll (``stats().waits_by``).
+        the lock while others wait elsewhere, those come first. Whoever releases calls the next waiter;
+        where calls cannot be heard, waiters poll (``stats().waits_by``).
 
         Args:
             name: as for ``obtain``.
@@ -243,8 +243,14 @@ class LockRepository:
         view = await self._backend.view(name)
         return None if view is None else lock_info(name, view)
 
-    async def list(self, prefix: str = "") -> AsyncIterator[LockInfo]:
-        """Look at every lock whose name begins so, in the order of names; also at those that are free.
+    async def list(self, prefix: str = "", *, held: bool = False) -> AsyncIterator[LockInfo]:
+        """Look at every lock whose name begins so, in the order of names; at 200 by one command.
+
+        It is no snapshot: each lock is shown as it was when its part of the list was read.
+
+        Args:
+            prefix: what the names begin with; "": all of them.
+            held: only locks that somebody holds. Default: also those that are free.
 
         Raises:
             TypeError, ValueError: ``prefix`` is neither empty nor a name for a lock.
@@ -253,7 +259,7 @@ class LockRepository:
         if prefix != "":
             check_name(prefix)
         self._member.lifetime.check()
-        async for name, view in self._backend.list(prefix):
+        async for name, view in self._backend.list(prefix, held=held):
             yield lock_info(name, view)
 
     async def force_release(self, name: str) -> bool:

@@ -28,14 +28,13 @@ class Stats:
     Attributes:
         held: leases that it holds now.
         waiting: callers that wait for a lock now.
-        waits_by: ``"events"`` of a change stream, or ``"polling"``; None: nobody has waited of late.
+        waits_by: ``"calls"``, or ``"polling"`` where they cannot be heard; None: nobody has waited of late.
         renewals: renewals of one lease, or of one place in a queue, that the server has confirmed.
         losses: leases that ended without having been released.
         obtain: from sending a claim that won to its answer; None: there was none yet.
         renewal: from sending a renewal to its answer; None: there was none yet.
         hand_off: by the server's clock, from the grant of a lock that was waited for to the first command
-            of its new holder, which it sends as soon as it knows; None: there was none yet. Where locks
-            change hands many times a second, about one a second is measured.
+            of its new holder, which it sends as soon as it knows; None: there was none yet.
     """
 
     held: int
@@ -54,7 +53,7 @@ def stats_of(member: Member) -> Stats:
     return Stats(
         held=len(leases.held),
         waiting=member.waiting.count,
-        waits_by=member.waiting.mode,
+        waits_by=member.waiting.ear.mode,
         renewals=leases.keep_alive.renewals,
         losses=leases.losses,
         obtain=_latency(leases.obtained),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,21 +13,35 @@ from mongolock_async._protocol.request import Request
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A waiter was granted its lock; ``token`` is None where the event alone does not tell it for certain."""
+    """A place is said to have been granted its lock.
 
+    ``after``: the moment of the grant, as its backend counts; None: it has no such moments.
+    """
+
+    name: str
     lease: str
-    token: int | None
+    after: object
 
 
-class Listener(Protocol):
-    """Hears of the grants to the places of one member."""
+class Ear(Protocol):
+    """Hears the calls to the places of one member."""
 
-    async def next(self) -> Sequence[Call]:
-        """The next calls; none after about a second without any.
+    @property
+    def deaf(self) -> bool:
+        """Whether calls are known not to arrive: waiters must look."""
 
-        Raises:
-            LockBackendError: it is deaf, and must be replaced.
-        """
+    @property
+    def mode(self) -> str | None:
+        """``"calls"`` or ``"polling"``; None: nobody has waited of late."""
+
+    def wanted(self) -> AbstractContextManager[None]:
+        """Listen during the block, and some seconds longer."""
+
+    def missed(self) -> None:
+        """A call did not arrive: it may be deaf without knowing it."""
+
+    async def aclose(self) -> None:
+        """The member hears nothing any more."""
 
 
 class Transaction(Protocol):
@@ -40,7 +54,10 @@ class Transaction(Protocol):
 class Backend(Protocol):
     """The locks of one collection. Each call is one command, unless it says otherwise.
 
-    All of them raise ``LockBackendError`` where there is no answer, and those that name a lock raise
+    Those that may grant a lock to others who wait (claim, ask, release, withdraw, force, create) call them,
+    with one more command, and return when that is done, or has failed.
+
+    All raise ``LockBackendError`` where there is no answer, and those that name a lock raise
     ``LockError`` where its document is none.
     """
 
@@ -54,29 +71,53 @@ class Backend(Protocol):
     async def create(self, name: str) -> None:
         """Make the document, if there is none."""
 
-    async def claim(self, request: Request, lease: str, *, wait: bool = False) -> Reply:
-        """Claim; with ``wait``, a claim that is not granted stays in the queue.
+    async def claim(self, request: Request, lease: str, *, first: float | None = None) -> Reply:
+        """Claim; with ``first``, a claim that is not granted stays in the queue.
 
+        ``first`` is how many seconds a grant by somebody else's command lives unless it is renewed.
         A claim that raised ``LockBackendError`` may have been granted: ``withdraw`` must follow.
         """
 
     async def ask(self, name: str, lease: str) -> Reply | None:
-        """Renew a lease or a place, and say where it stands; None: there is no document any more."""
+        """Refresh a place, or give what it was granted its whole ttl; None: there is no document any more.
+
+        Also takes what dead holders have left.
+        """
 
     async def look(self, name: str, lease: str) -> Reply | None:
-        """Where a lease or a place stands, by one node's word; changes nothing. None: no document."""
+        """Where a place stands, by one node's word; changes nothing. None: no document."""
 
-    async def renew(self, leases: Mapping[str, str], within: float) -> set[str]:
-        """Renew a lease or a place for each name, within so many seconds; the ids of those that stand."""
+    async def confirm(self, name: str, lease: str, after: object) -> Reply | None:
+        """Where a place stands since that moment, in what no failover can undo. None: no document."""
 
-    async def release(self, name: str, lease: str, back: Sequence[str] = ()) -> bool | None:
-        """Whether the lease was live until now; None: it may have been, or not.
+    async def renew(self, leases: Mapping[str, tuple[str, int]], within: float) -> set[str]:
+        """Renew a lease (by id and token) for each name, within so many seconds; the ids of those that stand.
 
-        The places of ``back`` let everybody else go first.
+        Grants nothing, and touches no place.
+        """
+
+    async def refresh(self, places: Mapping[str, str], within: float) -> set[str]:
+        """Refresh a place for each name, within so many seconds; the ids of those that stand.
+
+        Grants nothing, and touches no lease.
+        """
+
+    async def prolong(self, name: str, lease: str, token: int) -> Reply | None:
+        """Renew one lease, and say where it stands; None: there is no document any more. Grants nothing."""
+
+    async def release(
+        self, name: str, lease: str, back: Sequence[str] = (), waiter: str | None = None
+    ) -> tuple[bool | None, Reply | None]:
+        """Whether the lease was live when it was taken out, and what the waiter has got.
+
+        None: it may have been, or not. A repetition says True again, until another lease is released.
+
+        The places of ``back`` let everybody else go first. ``waiter``: a place of our own that may well be
+        next; the answer tells of it once no failover can undo that.
         """
 
     async def withdraw(self, name: str, lease: str) -> Reply | None:
-        """Take out whatever there is of a claim; where it stood before, if that is known."""
+        """Take out whatever there is of a claim; who is in its way, if that is known."""
 
     async def force(self, name: str) -> bool:
         """Take every holder out; whether there was any."""
@@ -95,12 +136,14 @@ class Backend(Protocol):
     async def view(self, name: str) -> View | None:
         """A lock for people to read; None: no document."""
 
-    def list(self, prefix: str) -> AsyncIterator[tuple[str, View]]:
-        """Every lock whose name begins so, in the order of names."""
+    def list(self, prefix: str, *, held: bool = False) -> AsyncIterator[tuple[str, View]]:
+        """Every lock whose name begins so, in the order of names; with ``held``, only those that are held."""
 
-    def listen(self, member: str) -> AbstractAsyncContextManager[Listener]:
-        """Hear of the grants to the places of this member, from the entering of the block on.
+    def ear(self, member: str, hear: Callable[[Call], None], changed: Callable[[], None]) -> Ear:
+        """What a member hears with.
 
-        Raises:
-            LockBackendError: this cannot be heard here, or not now.
+        ``hear`` is called with each call; ``changed`` when calls may have been missed.
         """
+
+    async def aclose(self) -> None:
+        """Let go of what it keeps of the driver's; the client is its user's, and stays open."""

@@ -29,9 +29,7 @@ class Background:
 
     async def finish(self, work: Coroutine[Any, Any, T]) -> T:
         """Do it to its end, also if the caller is cancelled, or a deadline of the caller is over."""
-        task = self.spawn(work, detached=True)
-        await asyncio.wait([task])
-        return task.result()
+        return await asyncio.shield(self.spawn(work, detached=True))
 
     async def drain(self) -> None:
         """Wait until nothing is under way."""

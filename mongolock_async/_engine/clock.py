@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
 
@@ -59,13 +59,14 @@ async def wait(clock: Clock, event: asyncio.Event, seconds: float) -> None:
         timer.cancel()
 
 
-@asynccontextmanager
-async def timeout(clock: Clock, seconds: float | None) -> AsyncIterator[asyncio.Timeout]:
+def timeout(clock: Clock, seconds: float | None) -> AbstractAsyncContextManager[asyncio.Timeout]:
     """As ``asyncio.timeout``, by this clock; None: no limit."""
+    return asyncio.timeout(None) if seconds is None else _timeout(clock, seconds)
+
+
+@asynccontextmanager
+async def _timeout(clock: Clock, seconds: float) -> AsyncIterator[asyncio.Timeout]:
     async with asyncio.timeout(None) as scope:
-        if seconds is None:
-            yield scope
-            return
         timer = clock.call_later(seconds, lambda: scope.reschedule(asyncio.get_running_loop().time()))
         try:
             yield scope

@@ -24,6 +24,9 @@ class Holding:
 
     Attributes:
         id: proves whose it is, and nothing else does.
+        exclusive: whether it takes the whole capacity.
+        kind: "first" from a grant by somebody else's command to the first renewal, and then "lease".
+        life: seconds that it lives unrenewed.
         lost: set when it ends without having been released.
         released: whether the server has answered its release.
         transaction: the last one that it was verified in.
@@ -34,8 +37,11 @@ class Holding:
     ) -> None:
         self.id = lease_id
         self.name = request.name
+        self.exclusive = request.weight == request.capacity
         self.owner = request.owner
         self.ttl = request.ttl
+        self.life = request.ttl
+        self.kind = "lease"
         self.fencing_token = fencing_token
         self.lost = asyncio.Event()
         self.released = False
@@ -73,7 +79,11 @@ class Holding:
     @property
     def resting(self) -> bool:
         """Whether it is left to its transaction for now: there is time enough."""
-        return self.alone and self.remaining > self.ttl / 2
+        return self.alone and self.remaining > self.life / 2
+
+    def begin(self, first: float) -> None:
+        """It lives for so many seconds at first."""
+        self.kind, self.life = "first", first
 
     def confirm(self, sent: float, remaining: float) -> None:
         """The server, asked at ``sent``, gave it ``remaining`` seconds from some moment after that."""
@@ -83,6 +93,7 @@ class Holding:
 
     def renewed(self, sent: float) -> None:
         """The server, asked at ``sent``, let it live for its whole ttl again."""
+        self.kind, self.life = "lease", self.ttl
         self.confirm(sent, self.ttl)
 
     def gone(self) -> None:

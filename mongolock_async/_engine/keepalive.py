@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextvars import Context
 from typing import Any, Protocol
 
@@ -19,11 +19,14 @@ BATCH = 1000
 # A batch that failed goes on in parts, so that what one document blocks, it blocks for itself alone.
 PART = 32
 IN_FLIGHT = 8
-# A third of the ttl between renewals, half of that for an answer, and soon again without one:
+# A third of its life between renewals, half of that for an answer, and soon again without one:
 # two attempts may hang before the lease is in danger.
-PERIODS_PER_TTL = 3
-LIMITS_PER_TTL = 6
-RETRIES_PER_TTL = 12
+PERIODS = 3
+LIMITS = 6
+RETRIES = 12
+# A lease that somebody else's command has granted is made whole after so many seconds, if it still stands.
+FIRST = "first"
+FIRST_RENEWAL = 0.2
 
 
 class Renewable(Protocol):
@@ -34,7 +37,9 @@ class Renewable(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def ttl(self) -> float: ...
+    def kind(self) -> str: ...
+    @property
+    def life(self) -> float: ...
     @property
     def resting(self) -> bool: ...
     @property
@@ -44,22 +49,25 @@ class Renewable(Protocol):
     def gone(self) -> None: ...
 
 
-# (name -> lease id, seconds within which to answer) -> the ids that still stand
-Renew = Callable[[Mapping[str, str], float], Awaitable[set[str]]]
+# (what is to be renewed, of one kind; seconds within which to answer) -> the ids of those that still stand
+Renew = Callable[[Sequence[Any], float], Awaitable[set[str]]]
+Key = tuple[int, tuple[str, int]]
 
 
 class KeepAlive:
     """Renews what was added until it is discarded, in batches, all of it at a time.
 
     Args:
-        renew: renews a batch, within the time that it is given. If it raises, or is late, the outcome is
-            unknown, and it is asked again soon.
+        renew: for each kind, what renews a batch of it, within the time that it is given. If it raises, or is
+            late, the outcome is unknown, and it is asked again soon.
         clock: the one by which ``Renewable.renewed`` is told when a renewal was sent.
         revived: called with a lease that was discarded while its renewal was under way, and that the
             server has renewed all the same.
     """
 
-    def __init__(self, renew: Renew, clock: Clock, revived: Callable[[Renewable], None]) -> None:
+    def __init__(
+        self, renew: Mapping[str, Renew], clock: Clock, revived: Callable[[Renewable], None]
+    ) -> None:
         self.renewals = 0
         self.latency = Recorder()
         self._renew = renew
@@ -70,7 +78,7 @@ class KeepAlive:
         self._due: dict[str, float] = {}
         self._flying: dict[Renewable, asyncio.Task[None]] = {}
         self._renewals: set[asyncio.Future[set[str]]] = set()
-        self._slots: dict[int, asyncio.Semaphore] = {}
+        self._slots: dict[tuple[str, int], asyncio.Semaphore] = {}
         self._sooner = asyncio.Event()
         self._next = math.inf
         self._task: asyncio.Task[None] | None = None
@@ -78,7 +86,7 @@ class KeepAlive:
     def add(self, lease: Renewable) -> None:
         """Keep it alive from now on."""
         self._kept[lease.id] = lease
-        self._put_off(lease, PERIODS_PER_TTL)
+        self._put_off(lease, lease.life / PERIODS if lease.kind != FIRST else FIRST_RENEWAL)
         if self._task is None or self._task.done():
             # An empty context: a deadline that the caller has set must not govern the loop.
             self._task = asyncio.get_running_loop().create_task(self._run(), context=Context())
@@ -118,26 +126,26 @@ class KeepAlive:
                 task = asyncio.create_task(self._round(batch, group))
                 self._flying.update(dict.fromkeys(batch.values(), task))
 
-    def _put_off(self, lease: Renewable, times_per_ttl: int) -> None:
-        """Have its next renewal that part of its ttl from now."""
-        due = self._clock.now() + lease.ttl / times_per_ttl
+    def _put_off(self, lease: Renewable, seconds: float) -> None:
+        """Have its next renewal so many seconds from now."""
+        due = self._clock.now() + seconds
         self._due[lease.id] = due
         if due < self._next:
             self._sooner.set()
 
-    async def _round(self, batch: dict[str, Renewable], group: int) -> None:
+    async def _round(self, batch: dict[str, Renewable], group: tuple[str, int]) -> None:
         """Renew a batch, once."""
         try:
             async with self._slots.setdefault(group, asyncio.Semaphore(IN_FLIGHT)):
-                limit = min(lease.ttl for lease in batch.values()) / LIMITS_PER_TTL
+                limit = min(lease.life for lease in batch.values()) / LIMITS
                 sent = self._clock.now()
-                held = await self._answer({name: lease.id for name, lease in batch.items()}, limit)
+                held = await self._answer(list(batch.values()), group[0], limit)
         except Exception as error:  # noqa: BLE001 - whatever it was, the leases need another try
             logger.warning("renewal of %d leases: %s; trying again", len(batch), type(error).__name__)
             for lease in batch.values():
                 if self._kept.get(lease.id) is lease:
                     self._parts[lease.id] = PART if len(batch) > PART else 1
-                    self._put_off(lease, RETRIES_PER_TTL)
+                    self._put_off(lease, lease.life / RETRIES)
             return
         finally:
             for lease in batch.values():
@@ -154,9 +162,9 @@ class KeepAlive:
             else:
                 lease.gone()
 
-    async def _answer(self, leases: Mapping[str, str], limit: float) -> set[str]:
+    async def _answer(self, leases: Sequence[Renewable], kind: str, limit: float) -> set[str]:
         # Never cancelled: a cancelled command may leave the driver's pool locked for good.
-        renewal = asyncio.ensure_future(self._renew(leases, limit))
+        renewal = asyncio.ensure_future(self._renew[kind](leases, limit))
         self._renewals.add(renewal)
         renewal.add_done_callback(self._renewed)
         await asyncio.wait([renewal], timeout=limit)
@@ -169,7 +177,7 @@ class KeepAlive:
         if not renewal.cancelled():
             renewal.exception()  # nobody else would ask, where it came too late
 
-    def _batches(self) -> Iterator[tuple[tuple[int, int], dict[str, Renewable]]]:
+    def _batches(self) -> Iterator[tuple[Key, dict[str, Renewable]]]:
         """What is due, with all leases of about the same ttl, so that they stay together from then on.
 
         No name stands twice in a batch: the count of documents is the count of leases. Leases of very
@@ -178,17 +186,17 @@ class KeepAlive:
         now = self._clock.now()
         due = [lease for lease in self._kept.values() if self._due[lease.id] <= now]
         paced = {_group(lease) for lease in due if lease.id not in self._parts and not lease.alone}
-        filling: dict[tuple[int, int], list[dict[str, Renewable]]] = defaultdict(list)
+        filling: dict[Key, list[dict[str, Renewable]]] = defaultdict(list)
         for lease in list(self._kept.values()):
             if lease in self._flying:
                 if self._due[lease.id] <= now:
-                    self._put_off(lease, PERIODS_PER_TTL)
+                    self._put_off(lease, lease.life / PERIODS)
                 continue
             if self._due[lease.id] > now and _group(lease) not in paced:
                 continue
-            self._put_off(lease, PERIODS_PER_TTL)
+            self._put_off(lease, lease.life / PERIODS)
             if lease.resting:
-                self._put_off(lease, RETRIES_PER_TTL)
+                self._put_off(lease, lease.life / RETRIES)
                 continue
             size = 1 if lease.alone else self._parts.get(lease.id, BATCH)
             key = size, _group(lease)
@@ -204,6 +212,6 @@ class KeepAlive:
                 yield key, batch
 
 
-def _group(lease: Renewable) -> int:
-    """Leases whose ttl differ by less than a factor of two."""
-    return math.frexp(lease.ttl)[1]
+def _group(lease: Renewable) -> tuple[str, int]:
+    """Those of one kind whose lives differ by less than a factor of two."""
+    return lease.kind, math.frexp(lease.life)[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+from collections.abc import Sequence
 
 from mongolock_async._errors import LeaseLostError, LockBackendError, LockError
 from mongolock_async._protocol.reply import Grant, Reply
@@ -16,11 +17,18 @@ from .background import Background
 from .clock import Clock
 from .holding import CLOSED, EXPIRED, FORCED, RELEASED, SLOW, TAKEN, Holding
 from .keepalive import KeepAlive, Renewable
+from .place import Place
 from .recorder import Recorder
 
 logger = logging.getLogger("mongolock_async")
 
-Claimed = tuple[Holding | None, Reply]
+# Seconds that a grant by somebody else's command lives at first, or four times the margin if that is more.
+FIRST = 10.0
+MILLISECOND = 0.001
+# How many claims that could not be withdrawn are remembered.
+REMEMBERED = 1000
+
+Claimed = tuple[float, Reply]
 
 
 class Leases:
@@ -38,8 +46,8 @@ class Leases:
         held: lease id -> what is held now.
         losses: how many ended without having been released.
         obtained: from sending a claim that won to its answer.
-        handed: from the grant to one who waited to its next command, by the server's clock.
-        handed_at: when that was last measured.
+        handed: from the grant to one who waited to its first command, by the server's clock.
+        left_behind: the ids of the last claims that could not be withdrawn.
     """
 
     def __init__(
@@ -51,14 +59,19 @@ class Leases:
         clock: Clock,
         clock_margin: float | None,
     ) -> None:
-        self.keep_alive = KeepAlive(renewals.renew, clock, self._revived)
+        self.keep_alive = KeepAlive(
+            {"lease": self._renew_batch, "first": self._renew_batch, "place": self._refresh_batch},
+            clock,
+            self._revived,
+        )
         self.held: dict[str, Holding] = {}
         self.losses = 0
         self.obtained = Recorder()
         self.handed = Recorder()
-        self.handed_at = float("-inf")
+        self.left_behind: dict[str, None] = {}
         self._member = member
         self._backend = backend
+        self._renewals = renewals
         self._background = background
         self._clock = clock
         self._clock_margin = clock_margin
@@ -68,43 +81,41 @@ class Leases:
         """A lease id that was never used."""
         return f"{self._member}.{next(self._numbers)}"
 
-    async def claim(self, request: Request, lease_id: str, *, wait: bool = False) -> Claimed:
-        """Claim once; with ``wait``, what is not granted stands in the queue."""
+    def first(self, request: Request) -> float:
+        """Seconds that a grant by somebody else's command lives at first: what a dead waiter costs."""
+        return min(request.ttl, max(FIRST, 4 * self._margin(request)))
+
+    async def claim(self, request: Request, lease_id: str, *, first: float | None = None) -> Claimed:
+        """Claim; with ``first``, what is not granted stands in the queue. When that was sent; the answer."""
         sent = self._clock.now()
         try:
-            reply = await self._backend.claim(request, lease_id, wait=wait)
-            grant = reply.grant
-            if grant is not None:
+            reply = await self._backend.claim(request, lease_id, first=first)
+            if reply.grant is not None:
                 self.obtained.add(self._clock.now() - sent)
-                sent, grant = await self._in_time(request, lease_id, sent, grant)
+                sent, reply = await self._in_time(request, lease_id, sent, reply)
         except LockBackendError:
             self.withdraw_soon(request.name, lease_id)  # it may have been granted all the same
             raise
-        if grant is not None:
-            return self.hold(request, lease_id, grant, sent), reply
-        if reply.place is None and reply.capacity != request.capacity:
+        if reply.grant is None and reply.place is None and reply.capacity not in {0, request.capacity}:
             raise LockError(f"{request.name!r} is in use with capacity {reply.capacity}")
-        return None, reply
+        return sent, reply
 
-    async def ask(self, request: Request, lease_id: str) -> tuple[Holding | None, Reply | None]:
-        """What one who stands in the queue has got by now; takes what a dead holder has left."""
+    async def ask(self, request: Request, lease_id: str) -> tuple[float, Reply | None]:
+        """What one who waits has got by now; takes what a dead holder has left."""
         sent = self._clock.now()
         reply = await self._backend.ask(request.name, lease_id)
         if reply is None or reply.grant is None:
-            return None, reply
-        self.measure(reply, reply.grant.fencing_token)
-        sent, grant = await self._in_time(request, lease_id, sent, reply.grant)
-        return (None, None) if grant is None else (self.hold(request, lease_id, grant, sent), reply)
+            return sent, reply
+        return await self._in_time(request, lease_id, sent, reply)
 
-    def hold(self, request: Request, lease_id: str, grant: Grant, sent: float) -> Holding:
+    def hold(self, request: Request, lease_id: str, sent: float, grant: Grant) -> Holding:
         """It is ours, by an answer to what was sent then.
 
         Raises:
             LeaseLostError: it is over already.
         """
-        margin = default_margin(request.ttl) if self._clock_margin is None else self._clock_margin
         token = grant.fencing_token
-        holding = Holding(lease_id, request, token, min(margin, request.ttl / 2), self._clock)
+        holding = Holding(lease_id, request, token, self._margin(request), self._clock)
         self.held[lease_id] = holding
         holding.on_end(self._ended)
         holding.confirm(sent, grant.remaining)
@@ -112,25 +123,24 @@ class Leases:
             self.withdraw_soon(holding.name, lease_id)
             raise LeaseLostError(holding.name, holding.owner, token, SLOW)
         if request.keep_alive:
+            if grant.remaining < request.ttl - grant.age - MILLISECOND:
+                holding.begin(self.first(request))
             self.keep_alive.add(holding)
         return holding
 
     async def renew(self, holding: Holding) -> bool:
         """Whether it is still ours."""
-        return await self._renew(holding) is not None
-
-    async def measure_hand_over(self, holding: Holding) -> None:
-        """Renew one that was granted while it waited, and see how long ago that was."""
-        self.handed_at = self._clock.now()
-        if reply := await self._renew(holding):
-            self.measure(reply, holding.fencing_token)
-
-    def measure(self, reply: Reply, token: int) -> None:
-        """How long ago one who waited was granted its lock, by its first command after that."""
-        self.handed_at = self._clock.now()
-        for holder in reply.holders:
-            if holder["token"] == token:
-                self.handed.add(holder["age_ms"] / 1000)
+        sent = self._clock.now()
+        reply = await self._backend.prolong(holding.name, holding.id, holding.fencing_token)
+        if holding.ended == RELEASED:
+            return False
+        if reply is None or reply.grant is None:
+            holding.end(TAKEN if reply is not None and reply.holders else FORCED)
+            return False
+        holding.renewed(sent)
+        if holding.ended is not None:  # the answer came too late, and the server holds it for nobody
+            self.withdraw_soon(holding.name, holding.id)
+        return holding.held
 
     def withdraw_soon(self, name: str, lease_id: str) -> None:
         """Take out, in the background, what nobody wants."""
@@ -139,17 +149,21 @@ class Leases:
     async def withdraw(self, name: str, lease_id: str) -> Reply | None:
         """Take out what there is of a claim; where it stood, where the server says so."""
         try:
-            return await self._backend.withdraw(name, lease_id)
+            reply = await self._backend.withdraw(name, lease_id)
         except LockError as error:
             logger.warning("a lease of %r was not withdrawn; it expires by itself: %s", name, error)
+            self.left_behind[lease_id] = None
+            if len(self.left_behind) > REMEMBERED:
+                del self.left_behind[next(iter(self.left_behind))]
             return None
+        self.left_behind.pop(lease_id, None)
+        return reply
 
-    async def undo(self, claim: asyncio.Task[Claimed]) -> None:
+    async def undo(self, request: Request, lease_id: str, claim: asyncio.Task[Claimed]) -> None:
         """Withdraw what a claim may get whose caller has gone."""
         await asyncio.wait([claim])
-        if not claim.cancelled() and claim.exception() is None and (holding := claim.result()[0]):
-            holding.end(RELEASED)
-            await self.withdraw(holding.name, holding.id)
+        if not claim.cancelled() and claim.exception() is None and claim.result()[1].grant is not None:
+            await self.withdraw(request.name, lease_id)
 
     async def aclose(self) -> None:
         """Stop renewing, and release what is held."""
@@ -158,30 +172,24 @@ class Leases:
             holding.end(CLOSED)
             self.withdraw_soon(holding.name, holding.id)
 
-    async def _renew(self, holding: Holding) -> Reply | None:
-        """The answer by which it is still ours."""
-        sent = self._clock.now()
-        reply = await self._backend.ask(holding.name, holding.id)
-        grant = reply.grant if reply is not None else None
-        if holding.ended == RELEASED:
-            return None
-        if reply is None or grant is None:
-            holding.end(TAKEN if reply is not None and reply.holders else FORCED)
-            return None
-        holding.confirm(sent, grant.remaining)
-        if holding.ended is not None:  # the answer came too late, and the server holds it for nobody
-            self.withdraw_soon(holding.name, holding.id)
-        return reply if holding.held else None
-
-    async def _in_time(
-        self, request: Request, lease_id: str, sent: float, grant: Grant
-    ) -> tuple[float, Grant | None]:
-        """A grant, and from when it counts; one whose answer came late is renewed before it is believed."""
+    async def _in_time(self, request: Request, lease_id: str, sent: float, reply: Reply) -> Claimed:
+        """A grant whose answer came late says little about what is left: it is asked for again."""
         if self._clock.now() - sent <= request.ttl / 2:
-            return sent, grant
+            return sent, reply
         sent = self._clock.now()
-        renewed = await self._backend.ask(request.name, lease_id)
-        return sent, renewed.grant if renewed is not None else None
+        again = await self._backend.ask(request.name, lease_id)
+        return sent, reply.followed_by(again)
+
+    def _margin(self, request: Request) -> float:
+        margin = default_margin(request.ttl) if self._clock_margin is None else self._clock_margin
+        return min(margin, request.ttl / 2)
+
+    async def _renew_batch(self, batch: Sequence[Holding], within: float) -> set[str]:
+        leases = {holding.name: (holding.id, holding.fencing_token) for holding in batch}
+        return await self._renewals.renew(leases, within)
+
+    async def _refresh_batch(self, batch: Sequence[Place], within: float) -> set[str]:
+        return await self._renewals.refresh({place.name: place.id for place in batch}, within)
 
     def _ended(self, holding: Holding) -> None:
         self.keep_alive.discard(holding)

@@ -7,13 +7,14 @@ import secrets
 from contextvars import Context
 
 from mongolock_async._errors import LeaseLostError
+from mongolock_async._protocol.reply import Reply
 from mongolock_async._protocol.request import Request
 
 from .backend import Backend
 from .background import Background
 from .clock import Clock
 from .holding import EXPIRED, FORCED, RELEASED, Holding
-from .leases import Claimed, Leases
+from .leases import Leases
 from .lifetime import Lifetime
 from .others import Others
 from .waiting import Waiting
@@ -37,18 +38,21 @@ class Member:
         self.leases = Leases(self.id, backend, renewals, self.background, clock, clock_margin)
         self.waiting = Waiting(self.id, backend, self.leases, self.background, clock, self.lifetime)
         self._backend = backend
+        self._renewals = renewals
         self._closing: asyncio.Task[None] | None = None
 
-    async def claim(self, request: Request) -> Claimed:
+    async def claim(self, request: Request) -> tuple[Holding | None, Reply]:
         """Ask once. A caller that is cancelled meanwhile gets nothing, and leaves nothing behind."""
         await self.lifetime.begin()
-        task = self.background.spawn(self.leases.claim(request, self.leases.new_id()))
+        lease_id = self.leases.new_id()
+        task = self.background.spawn(self.leases.claim(request, lease_id))
         try:
-            await asyncio.wait([task])
+            sent, reply = await asyncio.shield(task)
         except asyncio.CancelledError:
-            self.background.spawn(self.leases.undo(task), detached=True)
+            self.background.spawn(self.leases.undo(request, lease_id, task), detached=True)
             raise
-        return task.result()
+        holding = None if reply.grant is None else self.leases.hold(request, lease_id, sent, reply.grant)
+        return holding, reply
 
     async def acquire(self, request: Request, timeout: float | None) -> Holding:
         """Wait until the lock is ours; with a timeout of 0, ask once."""
@@ -101,10 +105,20 @@ class Member:
         await self.background.drain()
         await self.leases.aclose()
         await self.background.drain()
+        for backend in {id(one): one for one in (self._backend, self._renewals)}.values():
+            await backend.aclose()
 
     async def _release(self, holding: Holding) -> bool | None:
-        back = self.waiting.places(holding.name)
-        was_held = await self._backend.release(holding.name, holding.id, back)
+        """Those who wait elsewhere come first; where there are none, our own next hears by the answer."""
+        places = self.waiting.places(holding.name)
+        alone = places and places[0].keep_alive and not self.waiting.others.crowded(holding.name)
+        waiter = places[0] if alone else None
+        back = [place.id for place in places] if holding.exclusive else []
+        sent = self.clock.now()
+        waiter_id = None if waiter is None else waiter.id
+        was_held, reply = await self._backend.release(holding.name, holding.id, back, waiter_id)
         holding.released = True
+        if waiter is not None and reply is not None and reply.grant is not None:
+            waiter.granted(sent, reply.grant)
         self.waiting.released(holding.name)
         return was_held

@@ -11,6 +11,12 @@ LONGEST = 0.250
 PART = 0.1
 # One further back looks this much less often for each place before it, but never more rarely than that.
 RAREST = 1.0
+# One who would be called looks all the same, in case that the call is lost.
+FIRST_LOOK = 1.0
+LAST_LOOK = 5.0
+# A refresh of its place is a look, too, but tells nothing of those before it: no longer than that without one
+# that does. Of these, one that is dead may have been granted the lock, for 10 s.
+LONGEST_BLIND = 8.0
 # Lands just behind the expiry that the server named, and not a millisecond before it.
 AFTER_EXPIRY = 0.002
 # Those behind the head of a queue leave it time to be served.
@@ -29,6 +35,19 @@ class Backoff:
         pause = self._next * random.uniform(0.5, 1)
         self._next = min(self._next * 1.5, LONGEST)
         return pause if until_expiry is None else min(pause, until_expiry + AFTER_EXPIRY)
+
+
+class LookPause:
+    """Growing, jittered pauses between two looks of one who would be called: from 1 s to 5 s."""
+
+    def __init__(self) -> None:
+        self._next = FIRST_LOOK
+
+    def next(self) -> float:
+        """The next pause."""
+        pause = self._next
+        self._next = min(self._next * 1.5, LAST_LOOK)
+        return pause * random.uniform(0.9, 1)
 
 
 def poll_pause(waited: float, before: int) -> float:

@@ -8,14 +8,11 @@ from enum import Enum
 from typing import Any
 
 from mongolock_async._protocol.pipeline import PLACE_MS
-from mongolock_async._protocol.reply import Reply
+from mongolock_async._protocol.reply import Grant, Reply
 
 from .backend import Call
 from .clock import Clock
-from .pauses import after_expiry
-
-# A call is believed without asking only if our last answer is not older than this part of the ttl.
-DOUBTED = 1 / 4
+from .pauses import LONGEST_BLIND, LookPause, after_expiry
 
 
 class State(Enum):
@@ -24,7 +21,7 @@ class State(Enum):
     CLAIMED = "a claim or a question of its own is under way"
     QUEUED = "it stands in the queue"
     CALLED = "it was called: the lock may be its own"
-    GRANTED = "the lock is its own"
+    GRANTED = "the lock is its own, for certain"
     LOST = "it stands in the queue no more"
     WITHDRAWN = "nobody waits here any more"
 
@@ -37,30 +34,38 @@ class Place:
         state: changed by the methods below ``waits``, and by nothing else.
         news: set whenever there may be something to do.
         command: the last command of its own; it goes on when the waiter has left.
+        call: the last one that was heard, and not asked about yet.
+        grant: what the server has granted, and when it was asked.
         before: how many stood before it, by the last answer.
-        due: when to ask for what a dead holder has left.
-        opening: how often we had begun to listen when the last question was sent that found it in the queue.
+        ask_due: when to ask for what a dead holder has left.
+        look_due: when to look what has become of it.
         began: since when it has waited, as far as the pauses of polling go.
+        deaf: whether it was queued up by one who could not hear calls, so that nobody calls it.
+        keep_alive: whether its lease would be renewed, and so made whole; else, it has to ask.
     """
 
-    ttl = PLACE_MS / 1000
+    kind = "place"
+    life = PLACE_MS / 1000
     resting = False
     alone = False
 
-    def __init__(self, name: str, lease_id: str, clock: Clock) -> None:
+    def __init__(self, name: str, lease_id: str, clock: Clock, *, keep_alive: bool = True) -> None:
         self.name = name
         self.id = lease_id
         self.state = State.CLAIMED
         self.news = asyncio.Event()
         self.command: asyncio.Task[Any] | None = None
+        self.call: Call | None = None
+        self.grant: tuple[float, Grant] | None = None
         self.before = 0
-        self.due = math.inf
-        self.opening = 0
+        self.ask_due = math.inf
+        self.look_due = math.inf
         self.began = clock.now()
+        self.keep_alive = keep_alive
+        self.deaf = False
         self._clock = clock
-        self._call: Call | None = None
-        self._confirmed = -math.inf
-        self._newest = 0
+        self._pauses = LookPause()
+        self._told = self.began
 
     @property
     def waits(self) -> bool:
@@ -70,63 +75,61 @@ class Place:
     def asks(self) -> None:
         """A question is sent. What it was called for before is its answer's affair."""
         if self.waits:
-            self._call = None
+            self.call = None
             self.state = State.CLAIMED
 
-    def answered(self, sent: float, reply: Reply | None) -> None:
-        """What was asked then found it in the queue, or nowhere."""
+    def answered(self, reply: Reply | None) -> None:
+        """What was asked found it in the queue, or nowhere."""
         if self.state is not State.CLAIMED:
             return
         if reply is None or reply.place is None:
-            self.gone()
+            self.state = State.LOST
             return
-        self.renewed(sent)
-        self._newest = reply.newest
         self.stands(reply)
         # A call may overtake the answer.
-        self.state = State.QUEUED if self._call is None else State.CALLED
+        self.state = State.QUEUED if self.call is None else State.CALLED
 
     def stands(self, reply: Reply) -> None:
-        """Where it stands in the queue, and until when the others live."""
+        """Where it stands in the queue, and until when those before it live."""
+        now = self._clock.now()
         self.before = reply.place or 0
-        until = self.ttl if reply.next_expiry is None else reply.next_expiry
-        self.due = self._clock.now() + after_expiry(until, self.before)
+        until = self.life if reply.next_expiry is None else reply.next_expiry
+        self.ask_due = now + after_expiry(until, self.before)
+        self.look_due = now + self._pauses.next()
+        self._told = now
 
     def called(self, call: Call) -> None:
         """It is said to have been granted the lock."""
         if self.state is State.CLAIMED or self.waits:
-            self._call = call
+            self.call = call
+            self.news.set()
         if self.waits:
             self.state = State.CALLED
+
+    def granted(self, sent: float, grant: Grant) -> None:
+        """The server, asked then, says that the lock is its own."""
+        if self.state is State.CLAIMED or self.waits:
+            self.grant = sent, grant
+            self.state = State.GRANTED
             self.news.set()
 
-    def granted(self) -> None:
-        """The server's answer, or a call that is believed, says that the lock is its own."""
-        self.state = State.GRANTED
+    def unheard(self) -> None:
+        """Whether it was granted the lock could not be found out: it waits as before, and looks soon."""
+        if self.state is State.CLAIMED:
+            self.state = State.QUEUED
+            self.look_due = self._clock.now()
 
     def renewed(self, sent: float) -> None:
-        """At some moment after ``sent`` it stood in the queue, or was granted and renewed."""
-        self._confirmed = max(self._confirmed, sent)
+        """At some moment after ``sent`` it stood in the queue: that was a look, too."""
+        self.look_due = max(self.look_due, min(sent + self._pauses.next(), self._told + LONGEST_BLIND))
 
     def gone(self) -> None:
-        """It stands there no more."""
-        if self.state is State.CLAIMED or self.waits:
-            self.state = State.LOST
-            self.news.set()
+        """A refresh did not find it: it has been granted, or is lost, and a look will tell."""
+        self.look_due = self._clock.now()
+        self.news.set()
 
     def withdraw(self) -> None:
         """Nobody waits here any more."""
         if self.state is not State.GRANTED:
             self.state = State.WITHDRAWN
             self.news.set()
-
-    def told(self, ttl: float) -> tuple[int, float] | None:
-        """The token of which a call told, and from when its ttl counts; None: ask the server.
-
-        A grant is older than our last answer only if the call is late; its token shows that.
-        """
-        if self._call is None or self._call.token is None or self._call.token <= self._newest:
-            return None
-        if self._clock.now() - self._confirmed > ttl * DOUBTED:
-            return None
-        return self._call.token, self._confirmed

@@ -3,36 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from mongolock_async._protocol.reply import Grant, Reply
+from mongolock_async._errors import LockBackendError
+from mongolock_async._protocol.reply import Reply
 from mongolock_async._protocol.request import Request
 
 from . import clock as clocks
 from .backend import Backend, Call
 from .background import Background
-from .calls import Calls
 from .clock import Clock
-from .holding import RELEASED, Holding
+from .holding import Holding
 from .leases import Leases
 from .lifetime import Lifetime
 from .line import Lines
 from .others import Others
-from .pauses import poll_pause
+from .pauses import FIRST_LOOK, poll_pause
 from .place import Place, State
 
 T = TypeVar("T")
 
 # A timeout waits this long at most until its place in the queue is gone.
 LEAVING = 1.0
-# A grant by call counts from the last answer before it. Where that is older than this part of the ttl,
-# the lease is renewed at once, in the background.
-RENEWED = 1 / 10
-# And at least this often, for the sake of the statistics.
-MEASURED = 1.0
 
 
 class Waiting:
@@ -41,6 +35,7 @@ class Waiting:
     Attributes:
         count: how many tasks wait now.
         others: who was in the way.
+        ear: what hears of grants.
     """
 
     def __init__(
@@ -54,6 +49,7 @@ class Waiting:
     ) -> None:
         self.count = 0
         self.others = Others(clock)
+        self.ear = backend.ear(member, self._hear, self._wake)
         self._backend = backend
         self._leases = leases
         self._background = background
@@ -62,12 +58,6 @@ class Waiting:
         self._lines = Lines()
         self._places: dict[str, Place] = {}
         self._leaving: dict[str, asyncio.Task[None]] = {}
-        self._calls = Calls(functools.partial(backend.listen, member), self._hear, self._wake, clock)
-
-    @property
-    def mode(self) -> str | None:
-        """How they hear of their grants."""
-        return self._calls.mode
 
     async def acquire(self, request: Request, timeout: float | None) -> Holding:
         """Wait for the lock."""
@@ -91,17 +81,16 @@ class Waiting:
             if request.name not in self._lines:
                 self.others.forget(request.name)
 
-    def places(self, name: str) -> list[str]:
-        """The lease ids under which we stand in the queue of this lock."""
-        return [place.id for place in self._places.values() if place.name == name]
+    def places(self, name: str) -> list[Place]:
+        """Those in which we stand, or are about to stand, in the queue of this lock."""
+        return [place for place in self._places.values() if place.name == name]
 
     def released(self, name: str) -> None:
         """We have released the lock ourselves: no need to poll for that."""
-        if self._calls.opened is None:
-            for place in self._places.values():
-                if place.name == name:
-                    place.began = self._clock.now()
-                    place.news.set()
+        if self.ear.deaf:
+            for place in self.places(name):
+                place.began = place.look_due = self._clock.now()
+                place.news.set()
 
     async def aclose(self) -> None:
         """Nobody waits any more, and nobody stands in a queue."""
@@ -110,91 +99,110 @@ class Waiting:
         while self.count:
             await self._background.drain()
             await asyncio.sleep(0)
-        await self._calls.aclose()
+        await self.ear.aclose()
 
     async def _first_in_line(self, request: Request) -> Holding:
         while True:
             self._lifetime.check()
-            place = Place(request.name, self._leases.new_id(), self._clock)
+            lease_id = self._leases.new_id()
+            place = Place(request.name, lease_id, self._clock, keep_alive=request.keep_alive)
             self._places[place.id] = place
+            served = False
             try:
-                holding = await self._stand(request, place)
+                await self._stand(request, place)
+                if place.grant is not None:
+                    sent, grant = place.grant
+                    served = True
+                    return self._leases.hold(request, place.id, sent, grant)
             finally:
                 del self._places[place.id]
-                if place.state is not State.GRANTED:
+                if not served:
                     self._withdraw(place)
-            if holding is not None:
-                return holding
 
-    async def _stand(self, request: Request, place: Place) -> Holding | None:
-        """Queue up, and wait; None: the place is lost, or the repository is closed."""
-        sent = self._clock.now()
-        holding, reply = await self._do(place, self._leases.claim(request, place.id, wait=True))
-        if holding is None:
-            self._heard(place, sent, reply)
-            with self._kept(place), self._calls.wanted():
-                while holding is None and place.waits:
-                    await self._news(place)
-                    if place.waits:
-                        holding = self._believe(request, place) or await self._ask(request, place)
-        if holding is not None:
-            place.granted()
-        return holding
-
-    async def _ask(self, request: Request, place: Place) -> Holding | None:
-        """Ask the server how it stands."""
-        place.asks()
-        sent = self._clock.now()
-        holding, reply = await self._do(place, self._leases.ask(request, place.id))
-        if holding is None:
-            self._heard(place, sent, reply)
-        return holding
-
-    def _heard(self, place: Place, sent: float, reply: Reply | None) -> None:
-        place.answered(sent, reply)
-        if reply is not None and place.waits:
-            self.others.see(place.name, reply)
+    async def _stand(self, request: Request, place: Place) -> None:
+        """Queue up, and wait until the place is granted or lost, or the repository is closed."""
+        first = self._leases.first(request)
+        place.deaf = self.ear.deaf
+        sent, reply = await self._do(place, self._leases.claim(request, place.id, first=first))
+        self._heard(place, sent, reply)
+        if not place.waits:
+            return
+        with self._kept(place), self.ear.wanted():
+            while place.waits:
+                await self._news(place)
+                if place.state is State.CALLED:
+                    await self._confirm(request, place)
+                elif place.state is State.QUEUED:
+                    await self._find_out(request, place)
+        if place.grant is not None:
+            self._leases.handed.add(place.grant[1].age)
 
     async def _news(self, place: Place) -> None:
-        """Return when there is a reason to ask, or nothing to wait for."""
+        """Return when there is a reason to ask or to look, or nothing to wait for."""
         while place.state is State.QUEUED:
             place.news.clear()
-            now = self._clock.now()
-            opened = self._calls.opened
-            # What was granted between our question and the opening of the listener, no call reports.
-            if now >= place.due or (opened is not None and place.opening < self._calls.openings):
+            pause = min(place.ask_due, place.look_due) - self._clock.now()
+            if pause <= 0:
                 return
-            pause = place.due - now
-            if opened is None:
-                pause = min(pause, poll_pause(now - place.began, place.before))
             await clocks.wait(self._clock, place.news, pause)
-            if opened is None and self._calls.opened is None and await self._looks_served(place):
+            self._poll(place)
+
+    def _poll(self, place: Place) -> None:
+        """Where nothing is heard, one who waits looks often; where nobody knows whom to call, each second."""
+        if self.ear.deaf or place.deaf:
+            now = self._clock.now()
+            pause = poll_pause(now - place.began, place.before) if self.ear.deaf else FIRST_LOOK
+            place.look_due = min(place.look_due, now + pause)
+
+    async def _find_out(self, request: Request, place: Place) -> None:
+        """Look whether there is something to ask for; at the time of an expiry, ask."""
+        if self._clock.now() < place.ask_due:
+            look = self._background.spawn(self._backend.look(place.name, place.id))
+            look.add_done_callback(lambda _: place.news.set())
+            while place.state is State.QUEUED and not look.done():
+                place.news.clear()
+                await place.news.wait()
+            if not look.done():  # a call came first; a look may hang for long where a server is silent
                 return
+            reply = look.result()
+            if reply is not None and reply.place is not None and not reply.fits and place.waits:
+                place.stands(reply)
+                self._poll(place)
+                self.others.see(place.name, reply)
+                return
+            if reply is not None and reply.grant is not None:
+                self.ear.missed()
+        if place.waits:
+            await self._ask(request, place)
 
-    async def _looks_served(self, place: Place) -> bool:
-        """Whether a look shows that a question is worth its write."""
-        look = self._background.spawn(self._backend.look(place.name, place.id))
-        await asyncio.wait([look])
-        reply = look.result()
-        if reply is None or reply.place is None:
-            return True
-        if reply.next_expiry is not None:
-            place.stands(reply)
-        return False
+    async def _confirm(self, request: Request, place: Place) -> None:
+        """A call alone is never believed: the server says what it is worth."""
+        assert place.call is not None
+        after = place.call.after
+        if not request.keep_alive:  # nothing would make it whole
+            await self._ask(request, place)
+            return
+        place.asks()
+        sent = self._clock.now()
+        try:
+            reply = await self._do(place, self._backend.confirm(place.name, place.id, after))
+        except LockBackendError:
+            place.unheard()
+        else:
+            self._heard(place, sent, reply)
 
-    def _believe(self, request: Request, place: Place) -> Holding | None:
-        """Take a call's word for it, where that is safe."""
-        # With more capacity, a call's token may be that of one who was granted along with us.
-        told = place.told(request.ttl) if request.capacity == 1 else None
-        if told is None:
-            return None
-        token, confirmed = told
-        self._leases.keep_alive.discard(place)
-        now = self._clock.now()
-        holding = self._leases.hold(request, place.id, Grant(token, request.ttl), confirmed)
-        if now - confirmed > request.ttl * RENEWED or now - self._leases.handed_at > MEASURED:
-            self._background.spawn(self._leases.measure_hand_over(holding), detached=True)
-        return holding
+    async def _ask(self, request: Request, place: Place) -> None:
+        place.asks()
+        self._heard(place, *await self._do(place, self._leases.ask(request, place.id)))
+
+    def _heard(self, place: Place, sent: float, reply: Reply | None) -> None:
+        if reply is not None and reply.grant is not None:
+            place.granted(sent, reply.grant)
+            return
+        place.answered(reply)
+        if reply is not None and place.waits:
+            self._poll(place)
+            self.others.see(place.name, reply)
 
     @contextmanager
     def _kept(self, place: Place) -> Iterator[None]:
@@ -206,11 +214,9 @@ class Waiting:
 
     async def _do(self, place: Place, work: Coroutine[Any, Any, T]) -> T:
         """To its end, whatever becomes of the caller."""
-        place.opening = self._calls.openings
         task = self._background.spawn(work)
         place.command = task
-        await asyncio.wait([task])
-        return task.result()
+        return await asyncio.shield(task)
 
     def _withdraw(self, place: Place) -> None:
         """Leave the queue, in the background."""
@@ -227,17 +233,18 @@ class Waiting:
     async def _leave(self, place: Place) -> None:
         if place.command is not None:
             await asyncio.wait([place.command])
-            failed = place.command.cancelled() or place.command.exception() is not None
-            if not failed and (holding := place.command.result()[0]):
-                holding.end(RELEASED)
         reply = await self._leases.withdraw(place.name, place.id)
-        if reply is not None and reply.grant is None and place.name in self.others:
+        if reply is not None and place.name in self.others:
             self.others.see(place.name, reply)
 
     def _hear(self, call: Call) -> None:
         if place := self._places.get(call.lease):
             place.called(call)
+        elif call.lease in self._leases.left_behind:
+            self._leases.withdraw_soon(call.name, call.lease)
 
     def _wake(self) -> None:
+        """Calls may have been missed: only a look tells."""
         for place in self._places.values():
+            place.look_due = self._clock.now()
             place.news.set()

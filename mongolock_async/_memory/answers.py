@@ -4,42 +4,58 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mongolock_async._protocol.reply import Answer, Mine, Person, TickAnswer, View
+from mongolock_async._protocol.reply import Answer, Granted, Person, TickAnswer, View
 
 from .document import Document, Entry
 
 
-def answer(document: Document, lease: str, now: int) -> Answer:
-    """What this lease has got, who holds the lock, and its place in the queue (-1: none)."""
-    mine: Mine = {}
-    for holder in _live(document.holders, now):
-        if holder.lease == lease and holder.token is not None:
-            mine = {"token": holder.token, "left_ms": holder.expires - now}
-    places = [place.lease for place in document.queue]
-    return {
-        "mine": mine,
-        "holders": _people(document.holders, now),
-        "place": places.index(lease) if lease in places else -1,
-        "capacity": document.capacity,
-    }
+def reply(document: Document, lease: str, now: int, *, by: str) -> Answer:
+    """What this lease has got, and whom the command ``by`` granted besides."""
+    answer: Answer = {"granted": granted(document, by, lease)}
+    live = [holder for holder in _live(document.holders, now) if holder.lease == lease]
+    return answer | (_mine(live[0], now) if live else _nothing(document, lease, now))
 
 
-def tick_answer(document: Document, lease: str, period: int, now: int) -> Answer:
-    """The same, and the boundary, whether it is served, and the time to the next."""
+def tick(document: Document, lease: str, period: int, now: int) -> TickAnswer:
+    """The boundary, whether it is served, and the time to the next."""
     current = now - now % period
     last = document.boundary
-    granted = any(holder.lease == lease for holder in document.holders)
-    tick: TickAnswer = {
-        "boundary_ms": last if granted and last is not None else current,
+    won = any(holder.lease == lease for holder in document.holders)
+    return {
+        "boundary_ms": last if won and last is not None else current,
         "served": last is not None and last >= current,
         "next_ms": current + period - now,
     }
-    return {**answer(document, lease, now), "tick": tick}
 
 
-def was_held(document: Document, now: int, lease: str | None = None) -> bool:
-    """Of the document *before* a release: whether this lease, or any, was live."""
-    return any(lease in {None, holder.lease} for holder in _live(document.holders, now))
+def look(document: Document, lease: str, now: int) -> Answer:
+    """Where a lease or a place stands, as of now."""
+    seen = Document(document.capacity, holders=_live(document.holders, now), queue=_live(document.queue, now))
+    for holder in seen.holders:
+        if holder.lease == lease:
+            return _mine(holder, now)
+    answer = _nothing(seen, lease, now)
+    place = answer["place"] or 0
+    before = [entry.expires for entry in seen.holders + seen.queue[: max(0, place)]]
+    weight = sum(entry.weight for entry in seen.holders + seen.queue[: place + 1])
+    return answer | {
+        "next_ms": min(before) - now if before else None,
+        "fits": place >= 0 and weight <= seen.capacity,
+    }
+
+
+def renewal(document: Document, lease: str, token: int, now: int) -> Answer:
+    """Whether this lease is live, and who holds the lock if it is not."""
+    live = _live(document.holders, now)
+    for holder in live:
+        if (holder.lease, holder.token) == (lease, token):
+            return _mine(holder, now)
+    return {"holders": _people(live, now), "place": -1, "capacity": document.capacity}
+
+
+def granted(document: Document, by: str, lease: str | None = None) -> list[Granted]:
+    """Whom this command has granted, but for this lease."""
+    return [_granted(one) for one in document.holders if one.by == by and one.lease != lease]
 
 
 def view(document: Document, now: int) -> View:
@@ -50,6 +66,29 @@ def view(document: Document, now: int) -> View:
         "holders": _people(_live(document.holders, now), now),
         "queue": _people(_live(document.queue, now), now),
     }
+
+
+def _mine(holder: Entry, now: int) -> Answer:
+    assert holder.token is not None
+    left, age = holder.expires - now, now - holder.since
+    return {"mine": {"token": holder.token, "left_ms": left, "age_ms": age}}
+
+
+def _nothing(document: Document, lease: str, now: int) -> Answer:
+    places = [place.lease for place in document.queue]
+    place = places.index(lease) if lease in places else -1
+    expiries = [holder.expires for holder in document.holders]
+    return {
+        "holders": _people(document.holders, now),
+        "place": place,
+        "capacity": document.capacity,
+        "next_ms": min(expiries) - now if expiries else None,
+        "waiting": len(document.queue),
+    }
+
+
+def _granted(holder: Entry) -> Granted:
+    return {"lease": holder.lease} if holder.ear is None else {"lease": holder.lease, "ear": holder.ear}
 
 
 def _live(entries: Iterable[Entry], now: int) -> list[Entry]:

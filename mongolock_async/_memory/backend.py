@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NoReturn, TypeVar
 
 from mongolock_async._engine.backend import Call, Transaction
 from mongolock_async._errors import LockError
-from mongolock_async._protocol.reply import Answer, Reply, View
+from mongolock_async._protocol.reply import Reply, View
 from mongolock_async._protocol.request import Request
 from mongolock_async._settings import milliseconds
 
@@ -18,9 +18,6 @@ from .document import Document
 from .store import MemoryStore
 
 T = TypeVar("T")
-
-# A listener without news returns after so many seconds.
-AWAIT = 1.0
 
 
 class MemoryBackend:
@@ -42,64 +39,102 @@ class MemoryBackend:
         """See ``Backend``."""
 
         def work() -> None:
-            document = self._store.document(name)
-            self._change(document, lambda: document.touch(self._store.now_ms))
+            self._store.document(name)
+            self._granting(name, lambda document, now, by: document.touch(now, by=by))
 
         await self._command(work)
 
-    async def claim(self, request: Request, lease: str, *, wait: bool = False) -> Reply:
+    async def claim(self, request: Request, lease: str, *, first: float | None = None) -> Reply:
         """See ``Backend``."""
-        return Reply(await self._command(lambda: self._claim(request, lease, wait=wait)))
+        return await self._command(lambda: self._claim(request, lease, first))
 
     async def ask(self, name: str, lease: str) -> Reply | None:
         """See ``Backend``."""
 
-        def work(document: Document, now: int) -> Answer:
-            self._change(document, lambda: document.renew(now, lease, mine=lease))
-            return answers.answer(document, lease, now)
+        def work(document: Document, now: int, by: str) -> Reply:
+            document.ask(now, lease, by=by)
+            return Reply(answers.reply(document, lease, now, by=by))
 
-        return _reply(await self._on(name, work))
+        return await self._command(lambda: self._granting(name, work, lease))
 
     async def look(self, name: str, lease: str) -> Reply | None:
         """See ``Backend``."""
-        return _reply(await self._on(name, lambda document, now: answers.answer(document, lease, now)))
+        return await self._on(name, lambda document, now: Reply(answers.look(document, lease, now)))
 
-    async def renew(self, leases: Mapping[str, str], within: float) -> set[str]:
-        """See ``Backend``. It is never late."""
-        async with asyncio.timeout(within):
-            return await self._command(
-                lambda: {lease for name, lease in leases.items() if self._renew(name, lease)}
-            )
+    async def confirm(self, name: str, lease: str, after: object) -> Reply | None:
+        """See ``Backend``. Nothing is ever undone here, so that there is no moment to wait for."""
+        assert after is None
+        return await self.look(name, lease)
 
-    async def release(self, name: str, lease: str, back: Sequence[str] = ()) -> bool | None:
+    async def renew(self, leases: Mapping[str, tuple[str, int]], within: float) -> set[str]:
         """See ``Backend``."""
 
-        def work(document: Document, now: int) -> bool:
-            held = answers.was_held(document, now, lease)
-            self._change(document, lambda: document.release(now, lease, back))
-            return held
+        def renew(name: str, lease: str, token: int) -> bool:
+            document, now = self._store.documents.get(name), self._store.now_ms
+            if document is None or not document.holds(now, lease, token):
+                return False
+            document.renew(now, lease, token)
+            return True
 
-        return await self._on(name, work) or False
+        async with asyncio.timeout(within):
+            return await self._command(
+                lambda: {lease for name, (lease, token) in leases.items() if renew(name, lease, token)}
+            )
+
+    async def refresh(self, places: Mapping[str, str], within: float) -> set[str]:
+        """See ``Backend``."""
+
+        def refresh(name: str, lease: str) -> bool:
+            document, now = self._store.documents.get(name), self._store.now_ms
+            if document is None or not document.queues(now, lease):
+                return False
+            document.refresh(now, lease)
+            return True
+
+        async with asyncio.timeout(within):
+            return await self._command(
+                lambda: {lease for name, lease in places.items() if refresh(name, lease)}
+            )
+
+    async def prolong(self, name: str, lease: str, token: int) -> Reply | None:
+        """See ``Backend``."""
+
+        def work(document: Document, now: int) -> Reply:
+            document.renew(now, lease, token)
+            return Reply(answers.renewal(document, lease, token, now))
+
+        return await self._on(name, work)
+
+    async def release(
+        self, name: str, lease: str, back: Sequence[str] = (), waiter: str | None = None
+    ) -> tuple[bool | None, Reply | None]:
+        """See ``Backend``."""
+
+        def work(document: Document, now: int, by: str) -> tuple[bool, Reply]:
+            document.release(now, lease, by=by, back=back)
+            answer = answers.reply(document, waiter, now, by=by) if waiter is not None else {}
+            return document.released == lease, Reply(answer)
+
+        found = await self._command(lambda: self._granting(name, work, waiter))
+        return found or (False, None)
 
     async def withdraw(self, name: str, lease: str) -> Reply | None:
         """See ``Backend``."""
 
-        def work(document: Document, now: int) -> Answer:
-            before = answers.answer(document, lease, now)
-            self._change(document, lambda: document.release(now, lease))
-            return before
+        def work(document: Document, now: int, by: str) -> Reply:
+            document.release(now, lease, by=by)
+            return Reply(answers.reply(document, lease, now, by=by))
 
-        return _reply(await self._on(name, work))
+        return await self._command(lambda: self._granting(name, work))
 
     async def force(self, name: str) -> bool:
         """See ``Backend``."""
 
-        def work(document: Document, now: int) -> bool:
-            held = answers.was_held(document, now)
-            self._change(document, lambda: document.release_all(now))
-            return held
+        def work(document: Document, now: int, by: str) -> bool:
+            document.release_all(now, by=by)
+            return document.released == by
 
-        return await self._on(name, work) or False
+        return await self._command(lambda: self._granting(name, work)) or False
 
     def transaction(self, session: object) -> NoReturn:
         """See ``Backend``: there are none."""
@@ -113,18 +148,20 @@ class MemoryBackend:
         """See ``Backend``."""
         return await self._on(name, answers.view)
 
-    async def list(self, prefix: str) -> AsyncIterator[tuple[str, View]]:
+    async def list(self, prefix: str, *, held: bool = False) -> AsyncIterator[tuple[str, View]]:
         """See ``Backend``."""
-        names = sorted(name for name in self._store.documents if name.startswith(prefix))
-        for name in names:
-            if (view := await self.view(name)) is not None:
+        for name in sorted(name for name in self._store.documents if name.startswith(prefix)):
+            view = await self.view(name)
+            if view is not None and (view["holders"] or not held):
                 yield name, view
 
-    @asynccontextmanager
-    async def listen(self, member: str) -> AsyncIterator[_Listener]:
-        """See ``Backend``."""
-        with self._store.listening(member) as heard:
-            yield _Listener(heard)
+    def ear(self, member: str, hear: Callable[[Call], None], changed: Callable[[], None]) -> MemoryEar:
+        """See ``Backend``. No call is ever missed."""
+        del changed
+        return MemoryEar(self._store, member, hear)
+
+    async def aclose(self) -> None:
+        """See ``Backend``. It keeps nothing."""
 
     async def _command(self, work: Callable[[], T]) -> T:
         await asyncio.sleep(0)
@@ -141,54 +178,69 @@ class MemoryBackend:
 
         return await self._command(on_it)
 
-    def _claim(self, request: Request, lease: str, *, wait: bool) -> Answer:
-        document, now = self._store.document(request.name), self._store.now_ms
+    def _granting(
+        self, name: str, work: Callable[[Document, int, str], T], mine: str | None = None
+    ) -> T | None:
+        """Work on a document by a command that may grant, and call those whom it has, but for one."""
+        document, by = self._store.documents.get(name), self._store.new_command()
+        if document is None:
+            return None
+        result = work(document, self._store.now_ms, by)
+        self._store.tell(name, answers.granted(document, by, mine))
+        return result
+
+    def _claim(self, request: Request, lease: str, first: float | None) -> Reply:
         owner, ttl = request.owner, milliseconds(request.ttl)
-        if (tick := request.tick) is None:
-            weight, capacity = request.weight, request.capacity
-            self._change(
-                document,
-                lambda: document.claim(
-                    now, lease, owner=owner, ttl=ttl, weight=weight, capacity=capacity, wait=wait
-                ),
-            )
-            return answers.answer(document, lease, now)
-        period, after = tick.period_ms, tick.after_ms
-        self._change(
-            document,
-            lambda: document.claim_tick(now, lease, owner=owner, ttl=ttl, period=period, after=after),
-        )
-        return answers.tick_answer(document, lease, period, now)
+        size = {"weight": request.weight, "capacity": request.capacity}
 
-    def _renew(self, name: str, lease: str) -> bool:
-        document, now = self._store.documents.get(name), self._store.now_ms
-        if document is None or not document.stands(now, lease):
-            return False
-        self._change(document, lambda: document.renew(now, lease))
-        return True
+        def work(document: Document, now: int, by: str) -> Reply:
+            if (tick := request.tick) is not None:
+                period, after = tick.period_ms, tick.after_ms
+                document.claim_tick(now, lease, owner=owner, ttl=ttl, period=period, after=after, by=by)
+                return Reply(
+                    answers.reply(document, lease, now, by=by), answers.tick(document, lease, period, now)
+                )
+            if first is None:
+                document.claim(now, lease, owner=owner, ttl=ttl, by=by, **size)
+            else:
+                ear, life = lease.rpartition(".")[0], milliseconds(first)
+                document.queue_up(now, lease, owner=owner, ttl=ttl, first=life, ear=ear, by=by, **size)
+            return Reply(answers.reply(document, lease, now, by=by))
 
-    def _change(self, document: Document, change: Callable[[], None]) -> None:
-        """Change it, and call those whom that has granted the lock."""
-        before = document.granted
-        change()
-        if document.granted is not before:
-            self._store.tell(document)
+        self._store.document(request.name)
+        reply = self._granting(request.name, work, lease)
+        assert reply is not None  # the document is there
+        return reply
 
 
-class _Listener:
-    """See ``Listener``."""
+class MemoryEar:
+    """See ``Ear``."""
 
-    def __init__(self, heard: asyncio.Queue[Call]) -> None:
-        self._heard = heard
+    deaf = False
 
-    async def next(self) -> list[Call]:
-        """See ``Listener``."""
+    def __init__(self, store: MemoryStore, member: str, hear: Callable[[Call], None]) -> None:
+        self._store = store
+        self._member = member
+        self._wanted = 0
+        store.listen(member, hear)
+
+    @property
+    def mode(self) -> str | None:
+        """See ``Ear``."""
+        return "calls" if self._wanted else None
+
+    @contextmanager
+    def wanted(self) -> Iterator[None]:
+        """See ``Ear``."""
+        self._wanted += 1
         try:
-            async with asyncio.timeout(AWAIT):
-                return [await self._heard.get()]
-        except TimeoutError:
-            return []
+            yield
+        finally:
+            self._wanted -= 1
 
+    def missed(self) -> None:
+        """See ``Ear``. None ever is."""
 
-def _reply(answer: Answer | None) -> Reply | None:
-    return None if answer is None else Reply(answer)
+    async def aclose(self) -> None:
+        """See ``Ear``."""
+        self._store.ignore(self._member)

@@ -23,7 +23,10 @@ class Entry:
     ttl: int
     since: int
     expires: int
+    first: int | None = None
+    ear: str | None = None
     token: int | None = None
+    by: str | None = None
 
 
 @dataclass
@@ -35,7 +38,7 @@ class Document:
     boundary: int | None = None
     holders: list[Entry] = field(default_factory=list)
     queue: list[Entry] = field(default_factory=list)
-    granted: list[str] = field(default_factory=list)
+    released: str | None = None
     expires_at: int | None = None
 
     def claim(
@@ -45,95 +48,147 @@ class Document:
         *,
         owner: Owner,
         ttl: int,
+        by: str,
         weight: int = 1,
         capacity: int = 1,
-        wait: bool = False,
     ) -> None:
-        """Queue up and be granted what fits; without ``wait``, leave the queue again if it does not."""
+        """Be granted the lock, if that fits and nobody waits."""
         entry = Entry(lease, owner, weight, ttl, now, now + PLACE_MS)
-        self._claim(now, entry, capacity, joins=True, wait=wait)
+        self._claim(now, entry, capacity, by)
 
-    def claim_tick(self, now: int, lease: str, *, owner: Owner, ttl: int, period: int, after: int) -> None:
+    def queue_up(
+        self,
+        now: int,
+        lease: str,
+        *,
+        owner: Owner,
+        ttl: int,
+        first: int,
+        ear: str | None,
+        by: str,
+        weight: int = 1,
+        capacity: int = 1,
+    ) -> None:
+        """The same, and stay in the queue if it is not granted."""
+        entry = Entry(lease, owner, weight, ttl, now, now + PLACE_MS, first, ear)
+        self._claim(now, entry, capacity, by, wait=True)
+
+    def claim_tick(
+        self, now: int, lease: str, *, owner: Owner, ttl: int, period: int, after: int, by: str
+    ) -> None:
         """Try to claim the current boundary, if it is later than ``after`` and nobody had it yet."""
         current = now - now % period
         joins = current > after and (self.boundary is None or current > self.boundary)
-        last = self.token
         entry = Entry(lease, owner, 1, ttl, now, now + PLACE_MS)
-        self._claim(now, entry, 1, joins=joins, wait=False)
-        if any(holder.lease == lease and (holder.token or 0) > last for holder in self.holders):
+        self._claim(now, entry, 1, by, joins=joins)
+        if any(holder.lease == lease and holder.by == by for holder in self.holders):
             self.boundary = current
             self.expires_at = max(self.expires_at or 0, current + period)
 
-    def release(self, now: int, lease: str, back: Collection[str] = ()) -> None:
+    def ask(self, now: int, lease: str, *, by: str) -> None:
+        """Refresh a place, or give its grant the whole ttl; take what dead holders have left."""
+        self._expire(now)
+        self.holders = [
+            _later(entry, now + entry.ttl) if entry.lease == lease else entry for entry in self.holders
+        ]
+        self.queue = [
+            _later(entry, now + PLACE_MS) if entry.lease == lease else entry for entry in self.queue
+        ]
+        self._grant(now, by, mine=lease)
+        self._outlive(self.holders + self.queue, now)
+
+    def release(self, now: int, lease: str, *, by: str, back: Collection[str] = ()) -> None:
         """Take the lease out of holders and queue; the places of ``back`` go to the queue's end."""
         self._expire(now)
+        held = any(entry.lease == lease for entry in self.holders)
+        self.released = lease if held else self.released or ""
         self.holders = [entry for entry in self.holders if entry.lease != lease]
         self.queue = [entry for entry in self.queue if entry.lease != lease]
         self.queue.sort(key=lambda entry: entry.lease in back)
-        self._grant(now)
-        self._outlive(now)
+        self._grant(now, by)
 
-    def release_all(self, now: int) -> None:
+    def release_all(self, now: int, *, by: str) -> None:
         """Take every holder out."""
         self._expire(now)
+        self.released = by if self.holders else self.released or ""
         self.holders = []
-        self._grant(now)
-        self._outlive(now)
+        self._grant(now, by)
 
-    def renew(self, now: int, lease: str, mine: str | None = None) -> None:
-        """Give the lease, or its place in the queue, a new expiry; what has expired stays so."""
-        self._expire(now)
-        self.holders = [_later(entry, lease, now + entry.ttl) for entry in self.holders]
-        self.queue = [_later(entry, lease, now + PLACE_MS) for entry in self.queue]
-        self._grant(now, mine)
-        self._outlive(now)
+    def renew(self, now: int, lease: str, token: int) -> None:
+        """Give the lease a new expiry. Grants nothing; what has expired stays so."""
+        self.holders = [
+            _later(entry, now + entry.ttl) if _is_held(entry, now, lease, token) else entry
+            for entry in self.holders
+        ]
+        self._outlive(self.holders)
 
-    def touch(self, now: int) -> None:
+    def refresh(self, now: int, lease: str) -> None:
+        """Give the place a new expiry. Grants nothing; what has expired stays so."""
+        self.queue = [
+            _later(entry, now + PLACE_MS) if entry.lease == lease and entry.expires > now else entry
+            for entry in self.queue
+        ]
+        self._outlive(self.queue)
+
+    def touch(self, now: int, *, by: str) -> None:
         """Change nothing but what time has changed."""
         self._expire(now)
-        self._grant(now)
-        self._outlive(now)
+        self._grant(now, by)
 
-    def stands(self, now: int, lease: str) -> bool:
-        """Whether the lease is held, or in the queue, and has not expired."""
-        return any(entry.lease == lease and entry.expires > now for entry in self.holders + self.queue)
+    def holds(self, now: int, lease: str, token: int) -> bool:
+        """Whether the lease is held, and has not expired."""
+        return any(_is_held(entry, now, lease, token) for entry in self.holders)
 
-    def _claim(self, now: int, entry: Entry, capacity: int, *, joins: bool, wait: bool) -> None:
+    def queues(self, now: int, lease: str) -> bool:
+        """Whether the place is in the queue, and has not expired."""
+        return any(entry.lease == lease and entry.expires > now for entry in self.queue)
+
+    def _claim(
+        self, now: int, entry: Entry, capacity: int, by: str, *, joins: bool = True, wait: bool = False
+    ) -> None:
         self._expire(now)
         if not self.holders and not self.queue:
             self.capacity = capacity
         known = any(other.lease == entry.lease for other in self.holders + self.queue)
         if joins and not known and self.capacity == capacity:
             self.queue.append(entry)
-        self._grant(now, mine=entry.lease)
+        if wait:
+            self._outlive(self.holders + self.queue, now)
+        self._grant(now, by, mine=entry.lease)
         if not wait:
             self.queue = [other for other in self.queue if other.lease != entry.lease]
-        self._outlive(now)
 
     def _expire(self, now: int) -> None:
         self.holders = [entry for entry in self.holders if entry.expires > now]
         self.queue = [entry for entry in self.queue if entry.expires > now]
 
-    def _grant(self, now: int, mine: str | None = None) -> None:
-        called = []
+    def _grant(self, now: int, by: str, mine: str | None = None) -> None:
+        lives = []
         while self.queue:
-            first = self.queue[0]
-            if sum(entry.weight for entry in self.holders) + first.weight > self.capacity:
+            entry = self.queue[0]
+            if sum(holder.weight for holder in self.holders) + entry.weight > self.capacity:
                 break
             self.token = max(self.token + 1, now)
-            self.holders.append(replace(first, token=self.token, since=now, expires=now + first.ttl))
+            life = entry.ttl if entry.lease == mine or entry.first is None else entry.first
+            self.holders.append(replace(entry, token=self.token, since=now, expires=now + life, by=by))
             del self.queue[0]
-            if first.lease != mine:
-                called.append(first.lease)
-        if called:
-            self.granted = called
+            lives.append(now + entry.ttl)
+        if self.expires_at is not None:
+            lives.append(self.expires_at)
+        self.expires_at = max(lives, default=now)
 
-    def _outlive(self, now: int) -> None:
-        expiries = [entry.expires for entry in self.holders + self.queue]
+    def _outlive(self, entries: list[Entry], now: int | None = None) -> None:
+        """The document lives as long as these do."""
+        expiries = [entry.expires for entry in entries]
         if self.expires_at is not None:
             expiries.append(self.expires_at)
         self.expires_at = max(expiries, default=now)
 
 
-def _later(entry: Entry, lease: str, expires: int) -> Entry:
-    return replace(entry, expires=expires) if entry.lease == lease else entry
+def _is_held(entry: Entry, now: int, lease: str, token: int) -> bool:
+    return entry.lease == lease and entry.token == token and entry.expires > now
+
+
+def _later(entry: Entry, expires: int) -> Entry:
+    """It lives until then, or as long as it would: no command shortens a life."""
+    return replace(entry, expires=max(entry.expires, expires))

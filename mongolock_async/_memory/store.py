@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import itertools
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 from mongolock_async._engine.backend import Call
+from mongolock_async._protocol.reply import Granted
 
 from .clock import MemoryClock
 from .document import Document
@@ -41,7 +41,8 @@ class MemoryStore:
         with contextlib.suppress(RuntimeError):  # made outside of a loop, it begins with the first one
             asyncio.get_running_loop()
             self._begin()
-        self._listeners: dict[str, list[asyncio.Queue[Call]]] = {}
+        self._ears: dict[str, Callable[[Call], None]] = {}
+        self._commands = itertools.count(1)
 
     @property
     def now_ms(self) -> int:
@@ -62,22 +63,20 @@ class MemoryStore:
         """What the clock shows, in UTC."""
         return datetime.fromtimestamp(self.now_ms / 1000, UTC)
 
-    def tell(self, document: Document) -> None:
-        """Call those whom the last change of this document has granted the lock."""
-        tokens = {holder.lease: holder.token for holder in document.holders}
-        for lease in document.granted:
-            for heard in self._listeners.get(lease.rpartition(".")[0], ()):
-                heard.put_nowait(Call(lease, tokens[lease]))
+    def new_command(self) -> str:
+        """The id of a command that may grant."""
+        return f"{self.full_name}.{next(self._commands)}"
 
-    @contextmanager
-    def listening(self, member: str) -> Iterator[asyncio.Queue[Call]]:
-        """Collect the calls to a member."""
-        heard: asyncio.Queue[Call] = asyncio.Queue()
-        listeners = self._listeners.setdefault(member, [])
-        listeners.append(heard)
-        try:
-            yield heard
-        finally:
-            listeners.remove(heard)
-            if not listeners:
-                del self._listeners[member]
+    def tell(self, name: str, granted: Iterable[Granted]) -> None:
+        """Call those who were granted a lock."""
+        for one in granted:
+            if hear := self._ears.get(one.get("ear") or ""):
+                asyncio.get_running_loop().call_soon(hear, Call(name, one["lease"], None))
+
+    def listen(self, member: str, hear: Callable[[Call], None]) -> None:
+        """A member hears its calls from now on."""
+        self._ears[member] = hear
+
+    def ignore(self, member: str) -> None:
+        """It does not any more."""
+        self._ears.pop(member, None)

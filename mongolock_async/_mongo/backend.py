@@ -1,33 +1,40 @@
-"""The commands that are sent to MongoDB."""
+"""The locks of a collection in MongoDB."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import pymongo
 from pymongo.errors import OperationFailure, PyMongoError
 
-from mongolock_async._engine.backend import Transaction
+from mongolock_async._engine.backend import Call, Transaction
 from mongolock_async._errors import LockBackendError
 from mongolock_async._protocol import pipeline, projection
-from mongolock_async._protocol.expressions import NOW, Stage, each, is_live, is_lock, keep, some
+from mongolock_async._protocol.claim import claim_command
+from mongolock_async._protocol.expressions import NOW, is_live, is_lock, some
 from mongolock_async._protocol.reply import Reply, View
 from mongolock_async._protocol.request import Request
-from mongolock_async._settings import milliseconds
 
-from .calls import Stream
+from .calls import Moment
+from .commands import Commands
+from .ear import MemberEar, calls_of
 from .index import make_index
-from .link import ClientSession, Link
+from .link import Link
 
 if TYPE_CHECKING:
     from .collection import Collection
 
+# How many locks are listed by one command.
+PAGE = 200
+
 # By this label of an error, with_transaction knows that it may start again.
 TRANSIENT = "TransientTransactionError"
 CONFLICT = 112
+# A call is confirmed within so many seconds, or not at all: the moment that it names may lie beyond the last
+# entry of an idle primary's oplog.
+CONFIRM_SECONDS = 1.0
 
 
 class MongoBackend:
@@ -45,8 +52,8 @@ class MongoBackend:
     def __init__(self, collection: Collection, *, retention: float, timeout: float) -> None:
         self._link = Link(collection, timeout)
         self._retention = retention
-        # The sessions of claims that have no answer, until they are withdrawn.
-        self._unknown: dict[str, ClientSession] = {}
+        self._calls = calls_of(self._link.majority)
+        self._commands = Commands(self._link, self._calls)
 
     @property
     def full_name(self) -> str:
@@ -59,86 +66,93 @@ class MongoBackend:
 
     async def create(self, name: str) -> None:
         """See ``Backend``."""
-        with self._link.command("create", name):
-            await self._link.change(name, pipeline.touch(), projection.reply(""), upsert=True)
+        by = self._commands.new_id()
+        async with self._commands.session("create", name) as session:
+            await self._commands.change(
+                name, pipeline.touch(by=by), projection.reply("", by=by), session, upsert=True
+            )
 
-    async def claim(self, request: Request, lease: str, *, wait: bool = False) -> Reply:
+    async def claim(self, request: Request, lease: str, *, first: float | None = None) -> Reply:
         """See ``Backend``. The claim, its repetitions and its withdrawal share one session."""
-        stages, answer = _claim(request, lease, wait=wait)
-        name = request.name
-        async with self._session(name, lease) as session:
-            with self._link.command("obtain", name):
-                reply = await self._link.change(name, stages, answer, upsert=True, session=session)
-            if reply is None:  # repeated by the driver, and the document deleted before we read it again
-                raise LockBackendError("obtain", name, "DocumentGone")
-        return Reply(reply)
+        by, ear = self._commands.new_id(), None if self._calls.deaf else self._calls.id
+        stages, answer = claim_command(request, lease, by=by, first=first, ear=ear)
+        async with self._commands.session("obtain", request.name, lease) as session:
+            found = await self._commands.change(request.name, stages, answer, session, upsert=True)
+            if found is None:  # repeated by the driver, and the document deleted before we read it again
+                raise LockBackendError("obtain", request.name, "DocumentGone")
+        return Reply(found["reply"], found.get("tick"))
 
     async def ask(self, name: str, lease: str) -> Reply | None:
         """See ``Backend``."""
-        with self._link.command("renew", name):
-            stages = pipeline.renew([lease], mine=lease)
-            answer = await self._link.change(name, stages, projection.reply(lease))
-        return None if answer is None else Reply(answer)
+        by = self._commands.new_id()
+        async with self._commands.session("renew", name) as session:
+            stages, answer = pipeline.ask(lease, by=by), projection.reply(lease, by=by)
+            return _reply(await self._commands.change(name, stages, answer, session))
 
     async def look(self, name: str, lease: str) -> Reply | None:
         """See ``Backend``."""
         with self._link.command("look", name):
-            find = functools.partial(self._link.local.find_one, {"_id": name}, projection.reply(lease))
-            answer = await self._link.insist(find)
-        return None if answer is None else Reply(answer["reply"])
+            find = functools.partial(self._link.local.find_one, {"_id": name}, projection.look(lease))
+            return _reply(await self._link.insist(find))
 
-    async def renew(self, leases: Mapping[str, str], within: float) -> set[str]:
+    async def confirm(self, name: str, lease: str, after: object) -> Reply | None:
+        """See ``Backend``. Where there are no majority reads, a write serves."""
+        if not isinstance(after, Moment):
+            return await self.ask(name, lease)
+        with self._link.command("confirm", name), pymongo.timeout(CONFIRM_SECONDS):
+            async with self._link.reads.lent() as session:
+                after.reach(session)
+                find = self._link.majority.find_one
+                return _reply(await find({"_id": name}, projection.look(lease), session=session))
+
+    async def renew(self, leases: Mapping[str, tuple[str, int]], within: float) -> set[str]:
         """See ``Backend``. A second command tells which, where not all of them stand."""
-        ids = list(leases.values())
-        ours = {"$and": [{"$in": ["$$e.lease", {"$literal": ids}]}, is_live(NOW)]}
-        stand = {"$or": [some("$holders", ours), some("$queue", ours)]}
-        live_ones = {"$expr": {"$and": [is_lock(), stand]}}
-        names = {"_id": {"$in": list(leases)}}
-        with self._link.command("renew", None), pymongo.timeout(within):
-            result = await self._link.majority.update_many({**names, **live_ones}, pipeline.renew(ids))
-            if result.matched_count == len(leases):
-                return set(ids)
-            live_leases = {"$concatArrays": [keep("$holders", ours), keep("$queue", ours)]}
-            found = self._link.majority.find({**names, **live_ones}, {"live": each(live_leases, "$$e.lease")})
-            return {lease async for one in found for lease in one["live"]}
+        tokens = dict(leases.values())
+        ids = {name: lease for name, (lease, _) in leases.items()}
+        stages, stand = pipeline.renew(tokens), pipeline.held(tokens)
+        return await self._commands.update_many(ids, stages, "$holders", stand, within)
 
-    async def release(self, name: str, lease: str, back: Sequence[str] = ()) -> bool | None:
+    async def refresh(self, places: Mapping[str, str], within: float) -> set[str]:
+        """See ``Backend``. A second command tells which, where not all of them stand."""
+        ids = list(places.values())
+        stages, stand = pipeline.refresh(ids), pipeline.queued(ids)
+        return await self._commands.update_many(places, stages, "$queue", stand, within)
+
+    async def prolong(self, name: str, lease: str, token: int) -> Reply | None:
         """See ``Backend``."""
-        release = self._releasing(name, lease, projection.was_held(lease), back)
-        sent = 0
+        stages, answer = pipeline.renew({lease: token}), projection.renewal(lease, token)
+        with self._link.command("renew", name):
+            found = await self._link.change({"_id": name, "holders.lease": lease}, stages, answer)
+            if found is None:
+                found = await self._link.majority.find_one({"_id": name}, answer)
+        return _reply(found)
 
-        async def counted() -> Mapping[str, Any] | None:
-            nonlocal sent
-            sent += 1
-            return await release()
-
-        with self._link.command("release", name):
-            before = await self._link.insist(counted)
-        if before is not None and before.get("held"):
-            return True
-        # The first of several may have released it; a repeated reply says that it was there, but not when.
-        there = before is not None and any(one["lease"] == lease for one in before.get("holders", ()))
-        return None if sent > 1 or there else False
+    async def release(
+        self, name: str, lease: str, back: Sequence[str] = (), waiter: str | None = None
+    ) -> tuple[bool | None, Reply | None]:
+        """See ``Backend``. For one node, unless a waiter of our own goes by its answer."""
+        by = self._commands.new_id()
+        stages = pipeline.release([lease], by=by, back=back)
+        answer = projection.release(lease, by=by, waiter=waiter)
+        sure = waiter is not None
+        found, sent = await self._commands.let_out("release", name, lease, by, stages, answer, sure=sure)
+        released = found is not None and bool(found["released"])
+        return released or (None if sent > 1 else False), _reply(found)
 
     async def withdraw(self, name: str, lease: str) -> Reply | None:
         """See ``Backend``. In the session of its claim, if that has no answer."""
-        session = self._unknown.pop(lease, None)
-        try:
-            with self._link.command("release", name):
-                release = self._releasing(name, lease, projection.reply(lease))
-                before = await self._link.insist(release, session)
-        finally:
-            if session is not None:
-                await session.end_session()
-        return Reply(before["reply"]) if before is not None and "reply" in before else None
+        by = self._commands.new_id()
+        stages, answer = pipeline.release([lease], by=by), projection.reply(lease, by=by)
+        return _reply(
+            (await self._commands.let_out("release", name, lease, by, stages, answer, claim=lease))[0]
+        )
 
     async def force(self, name: str) -> bool:
         """See ``Backend``."""
-        with self._link.command("force_release", name):
-            before = await self._link.majority.find_one_and_update(
-                {"_id": name}, pipeline.release_all(), projection=projection.was_held()
-            )
-        return before is not None and bool(before.get("held", before.get("holders")))
+        by = self._commands.new_id()
+        stages, answer = pipeline.release_all(by=by), projection.release(by, by=by)
+        found, _ = await self._commands.let_out("force_release", name, by, by, stages, answer, sure=True)
+        return found is not None and bool(found["released"])
 
     def transaction(self, session: object) -> Transaction:
         """See ``Backend``."""
@@ -186,63 +200,35 @@ class MongoBackend:
         view: View = found["info"]
         return view
 
-    async def list(self, prefix: str) -> AsyncIterator[tuple[str, View]]:
-        """See ``Backend``. Foreign documents are passed over."""
-        with self._link.command("list", None):
-            # Names with the prefix stand together in the order of _id, and begin at the prefix itself.
-            cursor = self._link.local.find({"_id": {"$gte": prefix}}, projection.view()).sort("_id", 1)
-            found = []
-            async for item in cursor:
-                if not item["_id"].startswith(prefix):
-                    break
-                found.append(item)
-            await cursor.close()
-        for item in found:
-            if item["info"] is not None:
-                yield item["_id"], item["info"]
+    async def list(self, prefix: str, *, held: bool = False) -> AsyncIterator[tuple[str, View]]:
+        """See ``Backend``. Page by page, so that no cursor stays open; foreign documents are passed over."""
+        which: dict[str, Any] = {"$expr": {"$cond": [is_lock(), some("$holders", is_live(NOW)), False]}}
+        # Names with the prefix stand together in the order of _id, and begin at the prefix itself.
+        names = {"$gte": prefix}
+        while True:
+            wanted = {"_id": names, **(which if held else {})}
+            with self._link.command("list", None):
+                page = self._link.local.find(
+                    wanted, projection.view(), sort={"_id": 1}, limit=-PAGE, batch_size=PAGE
+                )
+                found = await page.to_list(None)
+            for one in found:
+                if not one["_id"].startswith(prefix):
+                    return
+                if one["info"] is not None:
+                    yield one["_id"], one["info"]
+            if not found:
+                return
+            names = {"$gt": found[-1]["_id"]}
 
-    def listen(self, member: str) -> Stream:
-        """See ``Backend``: a change stream."""
-        return Stream(self._link.majority, member)
+    def ear(self, member: str, hear: Callable[[Call], None], changed: Callable[[], None]) -> MemberEar:
+        """See ``Backend``."""
+        return MemberEar(self._calls, member, hear, changed)
 
-    @asynccontextmanager
-    async def _session(self, name: str, lease: str) -> AsyncIterator[ClientSession]:
-        """For a claim; left open where that has no answer: then its withdrawal cannot be overtaken by it."""
-        with self._link.command("obtain", name):
-            session = await self._link.session()
-        try:
-            yield session
-        except LockBackendError:
-            self._unknown[lease] = session
-            raise
-        finally:
-            if lease not in self._unknown:
-                await session.end_session()
-
-    def _releasing(
-        self, name: str, lease: str, answer: Stage, back: Sequence[str] = ()
-    ) -> Callable[..., Awaitable[Mapping[str, Any] | None]]:
-        stages = pipeline.release([lease], back=back)
-        return functools.partial(
-            self._link.local.find_one_and_update, {"_id": name}, stages, projection=answer
-        )
+    async def aclose(self) -> None:
+        """See ``Backend``."""
+        await self._link.aclose()
 
 
-def _claim(request: Request, lease: str, *, wait: bool) -> tuple[list[Stage], Stage]:
-    """Pipeline and projection."""
-    ttl_ms = milliseconds(request.ttl)
-    if request.tick is not None:
-        period_ms, after_ms = request.tick.period_ms, request.tick.after_ms
-        stages = pipeline.claim_tick(
-            lease, owner=request.owner, ttl_ms=ttl_ms, period_ms=period_ms, after_ms=after_ms
-        )
-        return stages, projection.reply_tick(lease, period_ms=period_ms)
-    stages = pipeline.claim(
-        lease,
-        owner=request.owner,
-        ttl_ms=ttl_ms,
-        weight=request.weight,
-        capacity=request.capacity,
-        wait=wait,
-    )
-    return stages, projection.reply(lease)
+def _reply(found: Mapping[str, Any] | None) -> Reply | None:
+    return None if found is None else Reply(found["reply"])

@@ -1,118 +1,169 @@
-"""The change stream that carries the grants of one member, and no other change."""
+"""Calls: whoever is granted a lock by a command of somebody else is told so."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterator, Mapping
+import logging
+import secrets
+import time
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import pymongo
-from bson.errors import BSONError
-from pymongo.errors import OperationFailure, PyMongoError
+from bson import Timestamp
+from pymongo.errors import PyMongoError
 
 from mongolock_async._engine.backend import Call
-from mongolock_async._errors import LockBackendError
+from mongolock_async._errors import LockError
+from mongolock_async._protocol.reply import Granted
 
-# The server answers a getMore without news after so long.
-AWAIT_MS = 1000
-# One that has not answered for so long (seconds) is taken for broken: a node that was stopped or cut off.
-SILENCE = 3.0
+from .capped import Capped
+from .listening import Listening
+from .sessions import ClientSession
+
+logger = logging.getLogger("mongolock_async")
+
+# A caller waits for so many seconds until its call is acknowledged.
+TELL = 1.0
+# Listening outlives the last waiter by so many seconds: the next one often comes soon.
+LINGER = 5.0
 
 
-def grants(member: str) -> list[dict[str, Any]]:
-    """The pipeline of a stream with the grants of the member's waiters.
+class Member(Protocol):
+    """One whose places may be called."""
 
-    The server reports one and the same change as an update or as a replace. A replace repeats an
-    old ``granted``; it is news only while the member holds what it names.
+    @property
+    def id(self) -> str: ...
+    @property
+    def hear(self) -> Callable[[Call], None]: ...
+    @property
+    def changed(self) -> Callable[[], None]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When a command was carried out, by the clock of a replica set."""
+
+    operation_time: Timestamp
+    cluster_time: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, session: ClientSession) -> Moment | None:
+        """That of the session's last command; None on a standalone server."""
+        if session.operation_time is None or session.cluster_time is None:
+            return None
+        return cls(session.operation_time, session.cluster_time)
+
+    def reach(self, session: ClientSession) -> None:
+        """What is read in this session is read after that."""
+        session.advance_cluster_time(self.cluster_time)
+        session.advance_operation_time(self.operation_time)
+
+
+class Calls:
+    """Those of all members of this process on one collection: one listener serves them all.
+
+    Attributes:
+        id: stands in the queue entries of our members, and tells callers whom to call.
     """
-    ours = {"$regex": f"^(.* )?{member}\\."}
-    lease = {"$regex": f"^{member}\\."}
-    return [
-        {
-            "$match": {
-                "$or": [
-                    {"updateDescription.updatedFields.granted": ours},
-                    {
-                        "operationType": {"$in": ["replace", "insert"]},
-                        "fullDocument.granted": ours,
-                        "fullDocument.holders.lease": lease,
-                    },
-                ]
-            }
-        },
-        {
-            "$project": {
-                "updateDescription.updatedFields.granted": 1,
-                "updateDescription.updatedFields.token": 1,
-                "fullDocument.granted": 1,
-                "fullDocument.holders.lease": 1,
-                "fullDocument.holders.token": 1,
-            }
-        },
-    ]
 
+    def __init__(self, capped: Capped) -> None:
+        self.id = secrets.token_hex(8)
+        self._capped = capped
+        self._members: weakref.WeakValueDictionary[str, Member] = weakref.WeakValueDictionary()
+        self._wanted = 0
+        self._unwanted_since = 0.0
+        self._deaf = False
+        self._listening: Listening | None = None
 
-def read(event: Mapping[str, Any]) -> list[Call]:
-    """The grants that an event reports."""
-    if "updateDescription" in event:
-        fields = event["updateDescription"]["updatedFields"]
-        leases = fields["granted"].split(" ")
-        return [Call(lease, fields.get("token") if len(leases) == 1 else None) for lease in leases]
-    document = event["fullDocument"]
-    tokens = {holder["lease"]: holder["token"] for holder in document["holders"]}
-    return [Call(lease, tokens[lease]) for lease in document["granted"].split(" ") if lease in tokens]
+    @property
+    def deaf(self) -> bool:
+        """Whether calls are known not to arrive."""
+        return self._deaf
 
+    @property
+    def mode(self) -> str | None:
+        """How those who wait hear of their grants; None: nobody has waited of late."""
+        if self._listening is None or self._listening.over:
+            return None
+        return "polling" if self._deaf else "calls"
 
-class Stream:
-    """One open change stream. Both drivers resume it by themselves after a failover."""
-
-    def __init__(self, collection: Any, member: str) -> None:  # noqa: ANN401 - of either driver
-        self._collection = collection
-        self._pipeline = grants(member)
-        self._stream: Any = None
-
-    async def __aenter__(self) -> Self:
-        """Open it: what a majority acknowledges from here on is reported.
-
-        Raises:
-            LockBackendError: the server has no change streams, or does not let us open one.
-        """
-        with _wrapped():
-            stream = self._collection.watch(self._pipeline, max_await_time_ms=AWAIT_MS)
-            # PyMongo opens it when it is awaited, Motor when its block is entered.
-            self._stream = await stream if inspect.isawaitable(stream) else stream
-            await self._stream.__aenter__()
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        with _wrapped():
-            await self._stream.close()
-
-    async def next(self) -> list[Call]:
-        """The grants of the next event; none if there was no event for a second.
-
-        Raises:
-            LockBackendError: the stream is broken.
-        """
-        with _wrapped():
-            event = await self._stream.try_next()
-        if event is None and not self._stream.alive:  # the collection was dropped or renamed
-            raise LockBackendError("watch", None, "StreamClosed")
-        return [] if event is None else read(event)
-
-
-@contextmanager
-def _wrapped() -> Iterator[None]:
-    try:
-        with pymongo.timeout(SILENCE):
+    @contextmanager
+    def wanted(self) -> Iterator[None]:
+        """Listen during the block and for some seconds after it."""
+        self._wanted += 1
+        if self._listening is None or self._listening.over:
+            self._listening = Listening(self._capped, self.id, self._read, self._state, self._idle)
+        try:
             yield
-    except (PyMongoError, BSONError) as error:
-        code = error.code if isinstance(error, OperationFailure) else None
-        raise LockBackendError("watch", None, type(error).__name__, code) from error
+        finally:
+            self._wanted -= 1
+            self._unwanted_since = time.monotonic()
+
+    def missed(self) -> None:
+        """A call did not arrive: a cursor on a former primary is half deaf, and does not say so."""
+        if self._listening is not None:
+            self._listening.renew()
+
+    def join(self, member: Member) -> None:
+        """A member hears its calls from now on, those from the same process at once."""
+        self._members[member.id] = member
+
+    async def leave(self, member: str) -> None:
+        """A member hears nothing any more; with the last one, listening ends at once."""
+        self._members.pop(member, None)
+        if not self._members and self._listening is not None:
+            listening, self._listening = self._listening, None
+            await listening.aclose()
+
+    async def tell(self, name: str, granted: Iterable[Granted], moment: Moment | None) -> None:
+        """Call them; what fails is left to their looks."""
+        others = []
+        for one in granted:
+            if one.get("ear") == self.id:
+                self._hear(Call(name, one["lease"], moment))
+            elif one.get("ear") is not None:
+                others.append(one)
+        if not others:
+            return
+        call: dict[str, Any] = {
+            "to": [one.get("ear") for one in others],
+            "name": name,
+            "leases": [one["lease"] for one in others],
+        }
+        if moment is not None:
+            call |= {"at": moment.operation_time, "cluster": moment.cluster_time}
+        try:
+            with pymongo.timeout(TELL):
+                await self._capped.ensure()
+                await self._capped.write(call)
+        except (PyMongoError, LockError) as error:
+            self._capped.lost()
+            logger.info("a waiter for %r was not called, and has to look: %s", name, type(error).__name__)
+
+    def _read(self, call: Mapping[str, Any]) -> None:
+        """A call was read from the collection."""
+        at = call.get("at")
+        moment = None if at is None else Moment(at, call["cluster"])
+        for lease in call.get("leases", ()):
+            self._hear(Call(call["name"], lease, moment))
+
+    def _hear(self, call: Call) -> None:
+        if member := self._members.get(call.lease.rpartition(".")[0]):
+            member.hear(call)
+
+    def _state(self, error: Exception | None) -> None:
+        """Listening has begun anew, or has failed: some calls may have been missed."""
+        if error is not None and not self._deaf:
+            code = getattr(error, "code", None)
+            known = type(error).__name__ + ("" if code is None else f" (code {code})")
+            reason = error if isinstance(error, LockError) else known
+            logger.warning("waiting by polling: no calls from %s: %s", self._capped.full_name, reason)
+        self._deaf = error is not None
+        for member in list(self._members.values()):
+            member.changed()
+
+    def _idle(self) -> bool:
+        return self._wanted == 0 and time.monotonic() - self._unwanted_since >= LINGER

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import functools
-import inspect
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pymongo
 from bson.codec_options import CodecOptions
@@ -17,22 +16,16 @@ from pymongo.read_concern import ReadConcern
 
 from mongolock_async._errors import LockBackendError, LockError
 from mongolock_async._protocol.expressions import Stage
-from mongolock_async._protocol.pipeline import FOREIGN_CODE
-from mongolock_async._protocol.reply import Answer
+from mongolock_async._protocol.transition import FOREIGN_CODE
 
 from .attempts import Attempts
 from .collection import check_collection
+from .sessions import ClientSession, Sessions
 
 if TYPE_CHECKING:
     from .collection import Collection
 
 T = TypeVar("T")
-
-
-class ClientSession(Protocol):
-    """A driver's session: within it, a replica set refuses a write that arrives after a later one."""
-
-    async def end_session(self) -> None: ...
 
 
 class Link:
@@ -42,6 +35,8 @@ class Link:
         majority: the collection; a majority acknowledges what it writes, and has what it reads.
         local: the same; one node is enough. (A majority read would not see yet what a release has written.)
         timeout: seconds after which a command is given up.
+        sessions: for writes.
+        reads: for what must be read after what another has written.
     """
 
     def __init__(self, collection: Collection, timeout: float) -> None:
@@ -55,6 +50,8 @@ class Link:
             write_concern=WriteConcern(1), read_concern=ReadConcern("local")
         )
         self.timeout = timeout
+        self.sessions = Sessions(self.majority.database.client, causal=False)
+        self.reads = Sessions(self.majority.database.client, causal=True)
         self._attempts = Attempts()
 
     @property
@@ -62,35 +59,33 @@ class Link:
         """``database.collection``."""
         return str(self.majority.full_name)
 
-    async def session(self) -> ClientSession:
-        """For a claim, its repetitions and its withdrawal."""
-        session = self.majority.database.client.start_session(causal_consistency=False)
-        opened: ClientSession = await session if inspect.isawaitable(session) else session
-        return opened
+    async def aclose(self) -> None:
+        """End the sessions."""
+        await self.sessions.aclose()
+        await self.reads.aclose()
 
     async def change(
         self,
-        name: str,
+        which: Mapping[str, Any],
         pipeline: Sequence[Stage],
         projection: Stage,
         *,
         upsert: bool = False,
         session: ClientSession | None = None,
-    ) -> Answer | None:
-        """Change a document, for a majority; None: there is none."""
+    ) -> Mapping[str, Any] | None:
+        """Change a document, for a majority; what the projection says of it; None: there is none."""
         write = functools.partial(
             self.majority.find_one_and_update,
-            {"_id": name},
+            which,
             pipeline,
             projection=projection,
             upsert=upsert,
             return_document=ReturnDocument.AFTER,
         )
-        answer = await self.insist(write, session)
-        if answer is not None and "reply" not in answer:
-            answer = await self.majority.find_one({"_id": name}, projection)
-        reply: Answer | None = None if answer is None else answer["reply"]
-        return reply
+        found: Mapping[str, Any] | None = await self.insist(write, session)
+        if found is not None and "reply" not in found:
+            found = await self.majority.find_one({"_id": which["_id"]}, projection)
+        return found
 
     async def insist(self, send: Callable[..., Awaitable[T]], session: ClientSession | None = None) -> T:
         """Send it, in this session, until there is an answer."""

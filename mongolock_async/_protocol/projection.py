@@ -1,10 +1,13 @@
 """What a command answers: computed by the server, so that no clock of a client takes part.
 
 A findAndModify that the driver repeated is answered with the whole stored document instead of
-the projection (SERVER-31242): an answer without the computed field means "ask again".
+the projection (SERVER-31242). Of a release, the stored document tells as much; of all else, the computed
+field is asked for once more.
 """
 
 from __future__ import annotations
+
+from functools import cache
 
 from .expressions import (
     NOW,
@@ -18,45 +21,112 @@ from .expressions import (
     keep,
     left,
     live,
-    some,
 )
 
 
-def reply(lease: str, *, now: Expression = NOW) -> Stage:
-    """What this lease has got, who holds the lock, and its place in the queue (-1: none)."""
+def reply(lease: str, *, by: str | None, now: Expression = NOW) -> Stage:
+    """What this lease has got, and whom the command ``by`` granted besides.
+
+    Where it has nothing, also its place in the queue (-1: none), and who is in its way.
+    """
     mine = {"$first": keep("$holders", {"$and": [is_lease(lease), is_live(now)]})}
+    nothing = {
+        "holders": _people("$holders", now),
+        "place": {"$indexOfArray": ["$queue.lease", lease]},
+        "capacity": "$capacity",
+        # The places before it live for longer than until the first look, which knows of them.
+        "next_ms": {"$subtract": [{"$min": "$holders.expires"}, now]},
+        "waiting": {"$size": "$queue"},
+    }
+    granted = {} if by is None else {"granted": _granted(by, lease)}
     return {
         "_id": 0,
         "reply": {
-            "mine": {"$let": {"vars": {"e": mine}, "in": {"token": "$$e.token", "left_ms": left(now)}}},
-            "holders": _people("$holders", now),
-            "place": {"$indexOfArray": ["$queue.lease", lease]},
-            "capacity": "$capacity",
+            "$let": {
+                "vars": {"e": mine},
+                "in": {
+                    "$mergeObjects": [
+                        granted,
+                        {"$cond": ["$$e.lease", {"mine": _mine(now)}, nothing]},
+                    ]
+                },
+            }
         },
     }
 
 
-def reply_tick(lease: str, *, period_ms: int, now: Expression = NOW) -> Stage:
+def reply_tick(lease: str, *, by: str, period_ms: int, now: Expression = NOW) -> Stage:
     """The same, and the boundary, whether it is served, and the time to the next.
 
     The boundary is the one that this lease was granted for, which is over if the answer is late; or else
     the current one.
     """
     current = boundary(period_ms, now)
-    projection = reply(lease, now=now)
     granted = {"$in": [lease, "$holders.lease"]}
-    projection["reply"]["tick"] = {
+    tick = {
         "boundary_ms": {"$toLong": {"$cond": [granted, "$boundary", current]}},
         "served": {"$gte": ["$boundary", current]},
         "next_ms": {"$subtract": [{"$add": [current, period_ms]}, now]},
     }
-    return projection
+    return {**reply(lease, by=by, now=now), "tick": tick}
 
 
-def was_held(lease: str | None = None, *, now: Expression = NOW) -> Stage:
-    """Of the document *before* a release: whether this lease, or any, was live."""
-    live_one = is_live(now) if lease is None else {"$and": [is_lease(lease), is_live(now)]}
-    return {"_id": 0, "held": some({"$ifNull": ["$holders", []]}, live_one)}
+def look(lease: str, *, now: Expression = NOW) -> Stage:
+    """Where a lease or a place stands, as of now. ``fits``: an ``ask`` would be granted."""
+    holders, queue = live("$holders", now), live("$queue", now)
+    mine = {"$first": keep(holders, is_lease(lease))}
+    place = {"$indexOfArray": ["$$queue.lease", lease]}
+    # With those before it.
+    front = {"$slice": ["$$queue", {"$max": [1, {"$add": [place, 1]}]}]}
+    weight = {"$sum": each({"$concatArrays": ["$$holders", front]}, "$$e.weight")}
+    waits = {
+        "holders": _people("$$holders", now),
+        "place": place,
+        "capacity": "$capacity",
+        "next_ms": _next_moment(place, now),
+        "waiting": {"$size": "$$queue"},
+        "fits": {"$and": [{"$gte": [place, 0]}, {"$lte": [weight, "$capacity"]}]},
+    }
+    found = {"$let": {"vars": {"e": mine}, "in": {"$cond": ["$$e.lease", {"mine": _mine(now)}, waits]}}}
+    return {
+        "_id": 0,
+        "reply": {
+            "$cond": [
+                is_lock(),
+                {"$let": {"vars": {"holders": holders, "queue": queue}, "in": found}},
+                {"place": None},
+            ]
+        },
+    }
+
+
+def release(lease: str, *, by: str, waiter: str | None = None, now: Expression = NOW) -> Stage:
+    """Whether this lease (or, by ``force``, any) was live until now, and whom its end has granted.
+
+    ``waiter``: a place of which the answer tells like that of a question of its own.
+    """
+    answer: Stage = {"_id": 0, "reply": {"granted": _granted(by, None)}}
+    if waiter is not None:
+        answer = reply(waiter, by=by, now=now)
+    return {**answer, "released": {"$eq": ["$released", lease]}}
+
+
+def renewal(lease: str, token: int, *, now: Expression = NOW) -> Stage:
+    """Whether this lease is live, and who holds the lock if it is not."""
+    mine = {"$and": [is_lease(lease), {"$eq": ["$$e.token", token]}, is_live(now)]}
+    found = {"vars": {"e": {"$first": keep("$holders", mine)}}}
+    nothing = {"holders": _people(live("$holders", now), now), "place": -1, "capacity": "$capacity"}
+    return {
+        "_id": 0,
+        "reply": {"$let": {**found, "in": {"$cond": ["$$e.lease", {"mine": _mine(now)}, nothing]}}},
+    }
+
+
+def was_held(lease: str, *, now: Expression = NOW) -> Stage:
+    """Whether this lease is live."""
+    live_one = {"$and": [is_lease(lease), is_live(now)]}
+    held = {"$anyElementTrue": [each({"$ifNull": ["$holders", []]}, live_one)]}
+    return {"_id": 0, "held": held}
 
 
 def view(*, now: Expression = NOW) -> Stage:
@@ -70,12 +140,37 @@ def view(*, now: Expression = NOW) -> Stage:
     return {"_id": 1, "info": {"$cond": [is_lock(), info, None]}}
 
 
+def _granted(by: str, lease: str | None) -> Expression:
+    """Whom this command has granted, but for this lease: who they are, and who listens for them."""
+    granted: Expression = {"$eq": ["$$e.by", by]}
+    if lease is not None:
+        granted = {"$and": [granted, {"$ne": ["$$e.lease", lease]}]}
+    return each(keep("$holders", granted), {"lease": "$$e.lease", "ear": "$$e.ear"})
+
+
+@cache
+def _mine(now: Expression) -> Expression:
+    """Of ``$$e``: its token, what it has left, and since when it has it."""
+    return {"token": "$$e.token", "left_ms": left(now), "age_ms": {"$subtract": [now, "$$e.since"]}}
+
+
+def _next_moment(place: Expression, now: Expression) -> Expression:
+    """Milliseconds until a holder expires, or a place before this one; null: there are none."""
+    before = {"$cond": [{"$gt": [place, 0]}, {"$slice": ["$$queue", {"$max": [1, place]}]}, []]}
+    first = {"$min": [{"$min": "$$holders.expires"}, {"$min": each(before, "$$e.expires")}]}
+    return {"$subtract": [first, now]}
+
+
 def _people(array: Expression, now: Expression) -> Expression:
-    person = {
+    return each(array, _person(now))
+
+
+@cache
+def _person(now: Expression) -> Expression:
+    return {
         "owner": "$$e.owner",
         "weight": "$$e.weight",
         "token": "$$e.token",
         "age_ms": {"$subtract": [now, "$$e.since"]},
         "left_ms": left(now),
     }
-    return each(array, person)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
@@ -27,11 +28,19 @@ class View(TypedDict):
     queue: list[Person]
 
 
-class Mine(TypedDict, total=False):
-    """What the lease that asked holds; empty: nothing."""
+class Mine(TypedDict):
+    """What the lease that asked holds."""
 
     token: int
     left_ms: int
+    age_ms: int
+
+
+class Granted(TypedDict):
+    """One who waited, and was granted by the command that is answered; ``ear``: who listens for it."""
+
+    lease: str
+    ear: NotRequired[str | None]
 
 
 class TickAnswer(TypedDict):
@@ -43,21 +52,29 @@ class TickAnswer(TypedDict):
 
 
 class Answer(TypedDict):
-    """Where the lease that asked stands. ``place``: in the queue; -1: it is not there; None: no lock."""
+    """Where the lease that asked stands; without ``mine``, it holds nothing, and the rest says why.
 
-    mine: Mine
-    holders: list[Person]
-    place: int | None
-    capacity: int
-    tick: NotRequired[TickAnswer]
+    ``place``: in the queue; -1: it is not there; None: the document is no lock. ``next_ms``: until somebody
+    before it expires. ``fits``: it could be served now.
+    """
+
+    mine: NotRequired[Mine]
+    granted: NotRequired[list[Granted]]
+    holders: NotRequired[list[Person]]
+    place: NotRequired[int | None]
+    capacity: NotRequired[int]
+    next_ms: NotRequired[int | None]
+    fits: NotRequired[bool]
+    waiting: NotRequired[int]
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a claim or a renewal got: a token, and the seconds it lives, counted from the sending."""
+    """What a lease got: a token, and the seconds that it lives and has lived, at the time of the answer."""
 
     fencing_token: int
     remaining: float
+    age: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,45 +89,61 @@ class Tick:
 class Reply:
     """An answer, read field by field as it is asked for."""
 
-    __slots__ = ("_answer",)
+    __slots__ = ("_answer", "_tick")
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, tick: TickAnswer | None = None) -> None:
         self._answer = answer
+        self._tick = tick
+
+    def followed_by(self, later: Reply | None) -> Reply:
+        """What a later answer says, of the same boundary; None: nothing is left."""
+        return Reply({} if later is None else later._answer, self._tick)  # noqa: SLF001 - one of its kind
 
     @property
     def grant(self) -> Grant | None:
         """What this lease holds; None: nothing."""
-        mine = self._answer["mine"]
-        return Grant(mine["token"], mine["left_ms"] / 1000) if "token" in mine else None
+        mine = self._answer.get("mine")
+        return mine and Grant(mine["token"], mine["left_ms"] / 1000, mine["age_ms"] / 1000)
 
     @property
-    def holders(self) -> list[Person]:
-        """Everybody who holds the lock."""
-        return self._answer["holders"]
+    def granted(self) -> Sequence[Granted]:
+        """Whom the command has granted besides."""
+        return self._answer.get("granted", ())
+
+    @property
+    def holders(self) -> Sequence[Person]:
+        """Everybody who is in its way."""
+        return self._answer.get("holders", ())
 
     @property
     def place(self) -> int | None:
         """The place in the queue, from 0; None: not queued."""
-        place = self._answer["place"]
+        place = self._answer.get("place")
         return place if place is not None and place >= 0 else None
 
     @property
+    def alone(self) -> bool:
+        """Whether nobody else stands in the queue."""
+        return self._answer.get("waiting", 1) <= 1
+
+    @property
+    def fits(self) -> bool:
+        """Of a look: whether it could be served now."""
+        return self._answer.get("fits", False)
+
+    @property
     def capacity(self) -> int:
-        """The capacity that the lock has now."""
-        return self._answer["capacity"]
+        """The capacity that the lock has now; 0: it holds the lock, and was not told."""
+        return self._answer.get("capacity", 0)
 
     @property
     def next_expiry(self) -> float | None:
-        """Seconds until the first of the holders expires; None: nobody holds it."""
-        return min((holder["left_ms"] / 1000 for holder in self.holders), default=None)
-
-    @property
-    def newest(self) -> int:
-        """The greatest token among the holders; 0: nobody holds it."""
-        return max((holder.get("token", 0) for holder in self.holders), default=0)
+        """Seconds until the first of those before it expires; None: there are none."""
+        next_ms = self._answer.get("next_ms")
+        return None if next_ms is None else next_ms / 1000
 
     @property
     def tick(self) -> Tick:
         """Of a tick's claim only: the boundary that it met."""
-        tick = self._answer["tick"]
-        return Tick(tick["boundary_ms"], tick["served"], tick["next_ms"] / 1000)
+        assert self._tick is not None
+        return Tick(self._tick["boundary_ms"], self._tick["served"], self._tick["next_ms"] / 1000)

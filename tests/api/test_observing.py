@@ -115,7 +115,7 @@ async def test_stats_count_leases_waiters_renewals_and_losses(
     stats = locks.stats()
     assert (stats.held, stats.waiting, stats.losses) == (1, 3, 1)
     assert stats.renewals == 2 + 8  # of the lease, and of the place in the queue
-    assert stats.waits_by == "events"
+    assert stats.waits_by == "calls"
     assert stats.obtain == Latency(0.0, 0.25)
     assert stats.renewal == Latency(0.0, 0.125)
     for waiter in waiters:

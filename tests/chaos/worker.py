@@ -101,16 +101,16 @@ def _note_places(recorder: Recorder) -> None:
     """When a place in a queue is asked for, and when it is known to be had."""
 
     class NotedPlace(Place):
-        def __init__(self, name: str, lease_id: str, clock: Clock) -> None:
-            super().__init__(name, lease_id, clock)
+        def __init__(self, name: str, lease_id: str, clock: Clock, *, keep_alive: bool) -> None:
+            super().__init__(name, lease_id, clock, keep_alive=keep_alive)
             recorder.note("asked", lock=name, lease=lease_id)
 
-        def answered(self, sent: float, reply: Reply | None) -> None:
-            super().answered(sent, reply)
+        def answered(self, reply: Reply | None) -> None:
+            super().answered(reply)
             if self.waits:
                 recorder.note("queued", lease=self.id)
 
-    waiting.Place = NotedPlace  # type: ignore[attr-defined]  # nothing else tells when it is queued
+    waiting.Place = NotedPlace  # type: ignore[assignment, attr-defined]  # nothing else tells when it is queued
 
 
 def _note_boundaries() -> None:

@@ -16,6 +16,8 @@ from support import connected
 
 from mongolock_async import LockRepository
 from mongolock_async._engine.backend import Backend
+from mongolock_async._mongo import backend as mongo
+from mongolock_async._mongo import calls
 from mongolock_async._mongo.backend import MongoBackend
 from mongolock_async.testing import MemoryLocks, Mongod, ReplicaSet
 
@@ -37,9 +39,10 @@ class Way:
 MEMORY = Way()
 # The commands are the same on a replica set, and take longer there.
 QUICK = [MEMORY, Way("pymongo", "standalone"), Way("motor", "standalone")]
-# A standalone server has no change streams.
+# A standalone server has no majority reads, and no moments that a call could name.
+CALLS = [MEMORY, Way("pymongo", "replica_set"), Way("motor", "replica_set"), Way("pymongo", "standalone")]
 WAYS = {
-    "test_calls": [MEMORY, Way("pymongo", "replica_set"), Way("motor", "replica_set")],
+    "test_calls": CALLS,
     "test_repository": [MEMORY, Way("pymongo", "replica_set"), Way("motor", "standalone")],
 }
 
@@ -78,17 +81,49 @@ async def database(way: Way, server: str) -> AsyncIterator[Any]:
         await client.drop_database(database.name)
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def client_elsewhere(way: Way, server: str) -> AsyncIterator[Any]:
+    """A second client, as another process would have it."""
+    if way == MEMORY:
+        yield None
+        return
+    async with connected(way.driver, server) as client:
+        yield client
+
+
 @pytest.fixture
 def store(way: Way, database: Any) -> Any:
     """What repositories are made on: a store of its own for each test."""
     return MemoryLocks(start=NOON) if way == MEMORY else database[f"locks_{uuid.uuid4().hex}"]
 
 
-@pytest.fixture
-def backend(store: Any) -> Backend:
-    return (
-        store.backend() if isinstance(store, MemoryLocks) else MongoBackend(store, retention=60, timeout=20)
-    )
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no call given up because the machine stalls for a second."""
+    monkeypatch.setattr(calls, "TELL", 15.0)
+    monkeypatch.setattr(mongo, "CONFIRM_SECONDS", 15.0)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def backend(store: Any) -> AsyncIterator[Backend]:
+    backend = _backend(store)
+    yield backend
+    await backend.aclose()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def elsewhere(store: Any, client_elsewhere: Any) -> AsyncIterator[Backend]:
+    """The same locks, as another process sees them."""
+    same = store if client_elsewhere is None else client_elsewhere[store.database.name][store.name]
+    backend = _backend(same)
+    yield backend
+    await backend.aclose()
+
+
+def _backend(store: Any) -> Backend:
+    if isinstance(store, MemoryLocks):
+        return store.backend()
+    return MongoBackend(store, retention=60, timeout=20)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -106,11 +141,14 @@ async def make(store: Any) -> AsyncIterator[Callable[..., LockRepository]]:
 
 @pytest.fixture
 def later(store: Any) -> Later:
-    """Lets time pass: in memory the clock goes forward; on a server, all dates of the locks go back."""
+    """Lets time pass: in memory the clock goes forward; on a server, all dates of the locks go back.
+
+    A negative time sets it back.
+    """
 
     async def pass_time(seconds: float) -> None:
         if isinstance(store, MemoryLocks):
-            store.advance(seconds)
+            store.clock.advance(seconds)
         else:
             await store.update_many({"holders": {"$type": "array"}}, [{"$set": _moved_back(seconds)}])
 

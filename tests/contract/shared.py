@@ -28,10 +28,10 @@ async def held(backend: Backend, lease: str = "m.1", **options: Any) -> int:
     return reply.grant.fencing_token
 
 
-async def waits(backend: Backend, *leases: str, **options: Any) -> None:
+async def waits(backend: Backend, *leases: str, first: float = TTL, **options: Any) -> None:
     """Have these stand in the queue, each as an owner of its own name."""
     for lease in leases:
-        reply = await backend.claim(request(lease, **options), lease, wait=True)
+        reply = await backend.claim(request(lease, **options), lease, first=first)
         assert reply.place is not None
 
 
@@ -58,6 +58,12 @@ def lives(people: Sequence[Person]) -> list[tuple[Owner, int, float]]:
         (person["owner"], person["weight"], (person["age_ms"] + person["left_ms"]) / 1000)
         for person in people
     ]
+
+
+def granted(reply: Reply | None) -> list[str]:
+    """Whom the command has granted besides."""
+    assert reply is not None
+    return [one["lease"] for one in reply.granted]
 
 
 def token(reply: Reply | None) -> int | None:

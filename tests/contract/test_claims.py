@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from contract.shared import TTL, Later, held, holders, lives, queue, request, seen, token, waits
+from contract.shared import TTL, Later, granted, held, holders, lives, queue, request, seen, token, waits
 
 from mongolock_async._engine.backend import Backend
 from mongolock_async._protocol.reply import Grant
@@ -21,16 +21,18 @@ async def test_a_free_lock_is_granted_for_the_whole_ttl(backend: Backend) -> Non
     assert reply.grant is not None
     fencing_token = reply.grant.fencing_token
     assert reply.grant == Grant(fencing_token, 12.345)
-    me = {"owner": "me", "weight": 1, "token": fencing_token, "age_ms": 0, "left_ms": 12_345}
-    assert reply.holders == [me]
-    assert (reply.place, reply.capacity, reply.newest) == (None, 1, fencing_token)
+    assert (reply.place, granted(reply)) == (None, [])
+    (holder,) = (await seen(backend))["holders"]
+    assert lives([holder]) == [("me", 1, 12.345)]
+    assert holder["token"] == fencing_token
 
 
 async def test_a_held_lock_is_not_granted_and_it_is_told_who_has_it(backend: Backend) -> None:
-    first = await held(backend, owner="first")
+    await held(backend, owner="first")
     reply = await backend.claim(request("second"), "n.1")
-    assert (reply.grant, reply.place, reply.newest) == (None, None, first)
+    assert (reply.grant, reply.place, reply.capacity) == (None, None, 1)
     assert lives(reply.holders) == [("first", 1, TTL)]
+    assert 0 < (reply.next_expiry or 0) <= TTL
     assert await queue(backend) == []
 
 
@@ -42,14 +44,16 @@ async def test_two_names_are_two_locks(backend: Backend) -> None:
 async def test_those_who_wait_stand_in_the_order_of_their_claims(backend: Backend) -> None:
     await held(backend)
     for place, lease in enumerate(["n.1", "o.1", "p.1"]):
-        reply = await backend.claim(request(lease), lease, wait=True)
-        assert (reply.grant, reply.place) == (None, place)
+        reply = await backend.claim(request(lease), lease, first=10)
+        assert (reply.grant, reply.place, reply.alone) == (None, place, place == 0)
     assert await queue(backend) == ["n.1", "o.1", "p.1"]
 
 
-async def test_a_claim_that_waits_is_granted_a_free_lock_at_once(backend: Backend) -> None:
-    reply = await backend.claim(request(), "m.1", wait=True)
-    assert (reply.grant is not None, reply.place) == (True, None)
+async def test_a_claim_that_waits_is_granted_a_free_lock_at_once_and_for_the_whole_ttl(
+    backend: Backend,
+) -> None:
+    reply = await backend.claim(request(), "m.1", first=10)
+    assert reply.grant == Grant(token(reply) or 0, TTL)
     assert await queue(backend) == []
 
 
@@ -62,7 +66,7 @@ async def test_a_repeated_claim_is_granted_the_same_once(backend: Backend) -> No
 async def test_a_repeated_claim_keeps_its_place(backend: Backend) -> None:
     await held(backend)
     await waits(backend, "n.1", "o.1")
-    reply = await backend.claim(request("n.1"), "n.1", wait=True)
+    reply = await backend.claim(request("n.1"), "n.1", first=10)
     assert reply.place == 0
     assert await queue(backend) == ["n.1", "o.1"]
 
@@ -76,7 +80,7 @@ async def test_a_lock_is_its_holders_to_the_last_millisecond_and_then_anybodys(
     await later(5)
     reply = await backend.claim(request("second"), "n.2")
     assert (token(reply) or 0) > first
-    assert lives(reply.holders) == [("second", 1, TTL)]
+    assert lives((await seen(backend))["holders"]) == [("second", 1, TTL)]
 
 
 async def test_one_that_waits_gets_the_expired_lock_before_one_that_comes(
@@ -86,8 +90,18 @@ async def test_one_that_waits_gets_the_expired_lock_before_one_that_comes(
     await waits(backend, "n.1")
     await later(5)
     reply = await backend.claim(request(), "o.1")
-    assert (reply.grant, lives(reply.holders)) == (None, [("n.1", 1, TTL)])
-    assert token(await backend.look("cron", "n.1")) == reply.newest
+    assert (reply.grant, granted(reply)) == (None, ["n.1"])
+    assert lives(reply.holders) == [("n.1", 1, TTL)]
+    assert token(await backend.look("cron", "n.1")) == (await seen(backend))["token"]
+
+
+async def test_a_claim_that_fits_behind_whom_it_serves_tells_both(backend: Backend, later: Later) -> None:
+    await held(backend, weight=3, capacity=3, ttl=5)
+    await waits(backend, "n.1", "o.1", capacity=3)
+    await later(5)
+    reply = await backend.claim(request(capacity=3), "p.1")
+    assert token(reply)
+    assert granted(reply) == ["n.1", "o.1"]
 
 
 async def test_a_place_expires_after_10_seconds(backend: Backend, later: Later) -> None:
@@ -97,15 +111,16 @@ async def test_a_place_expires_after_10_seconds(backend: Backend, later: Later) 
     await waits(backend, "n.1")
     assert await queue(backend) == ["dead", "n.1"]
     await later(1)
-    assert (await backend.claim(request(), "o.1", wait=True)).place == 1
+    assert (await backend.claim(request(), "o.1", first=10)).place == 1
     assert await queue(backend) == ["n.1", "me"]
 
 
 async def test_as_many_hold_it_as_the_capacity_has_room_for(backend: Backend) -> None:
     tokens = [await held(backend, f"m.{n}", owner=n, weight=n, capacity=3) for n in (1, 2)]
     reply = await backend.claim(request(capacity=3), "m.3")
-    assert (reply.grant, reply.capacity, reply.newest) == (None, 3, tokens[1])
+    assert (reply.grant, reply.capacity) == (None, 3)
     assert lives(reply.holders) == [(1, 1, TTL), (2, 2, TTL)]
+    assert (await seen(backend))["token"] == tokens[1] > tokens[0]
 
 
 async def test_one_that_would_fit_does_not_overtake_one_that_waits(backend: Backend) -> None:
@@ -115,18 +130,20 @@ async def test_one_that_would_fit_does_not_overtake_one_that_waits(backend: Back
     assert await queue(backend) == ["n.1"]
 
 
-@pytest.mark.parametrize("wait", [False, True])
-async def test_a_claim_with_another_capacity_changes_nothing(backend: Backend, wait: bool) -> None:  # noqa: FBT001 - a parameter
-    first = await held(backend, capacity=3)
-    reply = await backend.claim(request(capacity=2), "n.1", wait=wait)
-    assert (reply.grant, reply.place, reply.capacity, reply.newest) == (None, None, 3, first)
-    assert await queue(backend) == []
+@pytest.mark.parametrize("first", [None, 10])
+async def test_a_claim_with_another_capacity_changes_nothing(backend: Backend, first: float | None) -> None:
+    mine = await held(backend, capacity=3)
+    reply = await backend.claim(request(capacity=2), "n.1", first=first)
+    assert (reply.grant, reply.place, reply.capacity) == (None, None, 3)
+    view = await seen(backend)
+    assert (view["token"], view["capacity"], view["queue"]) == (mine, 3, [])
 
 
 async def test_a_lock_that_nobody_uses_takes_another_capacity(backend: Backend) -> None:
     await held(backend, capacity=3)
     await backend.release("cron", "m.1")
-    assert (await backend.claim(request(capacity=2), "n.1")).capacity == 2
+    assert token(await backend.claim(request(capacity=2), "n.1"))
+    assert (await seen(backend))["capacity"] == 2
 
 
 async def test_tokens_grow_from_grant_to_grant(backend: Backend, later: Later) -> None:
@@ -142,8 +159,7 @@ async def test_tokens_grow_from_grant_to_grant(backend: Backend, later: Later) -
 
 async def test_an_owner_comes_back_as_it_went_in(backend: Backend) -> None:
     for number, owner in enumerate(OWNERS):
-        reply = await backend.claim(request(owner, capacity=len(OWNERS)), f"m.{number}")
-        assert [holder["owner"] for holder in reply.holders] == OWNERS[: number + 1]
+        assert token(await backend.claim(request(owner, capacity=len(OWNERS)), f"m.{number}"))
     assert await holders(backend) == OWNERS
 
 
@@ -151,6 +167,6 @@ async def test_claims_at_a_time_are_granted_one_lease_for_each_name(backend: Bac
     names = [f"n{number % 4}" for number in range(20)]
     claims = [backend.claim(request(name=name), f"m.{number}") for number, name in enumerate(names)]
     replies = await asyncio.gather(*claims)
-    granted = {name: token(reply) for name, reply in zip(names, replies, strict=True) if reply.grant}
+    tokens = {name: token(reply) for name, reply in zip(names, replies, strict=True) if reply.grant}
     assert sum(reply.grant is not None for reply in replies) == 4
-    assert granted == {name: (await seen(backend, name))["token"] for name in names}
+    assert tokens == {name: (await seen(backend, name))["token"] for name in names}

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import pytest
-from contract.shared import TTL, Later, held, holders, lives, queue, request, seen, token, waits
+from contract.shared import TTL, Later, granted, held, holders, lives, queue, request, seen, token, waits
 
 from mongolock_async._engine.backend import Backend
+from mongolock_async._protocol.reply import Grant
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
+async def released(backend: Backend, lease: str = "m.1") -> bool | None:
+    """Whether it was live until now."""
+    return (await backend.release("cron", lease))[0]
+
+
 async def test_a_release_says_whether_the_lease_was_live(backend: Backend) -> None:
     await held(backend)
-    assert [await backend.release("cron", "m.1") for _ in range(2)] == [True, False]
+    assert [await released(backend) for _ in range(2)] == [True, True]  # a repetition says the same
+    assert await released(backend, "n.1") is False
     assert await holders(backend) == []
 
 
@@ -20,31 +27,33 @@ async def test_a_late_release_frees_nobody(backend: Backend, later: Later) -> No
     await held(backend, "m.1")
     await later(TTL)
     await held(backend, "n.1", owner="successor")
-    assert await backend.release("cron", "m.1") is False
+    assert await released(backend) is False
     assert await holders(backend) == ["successor"]
 
 
 async def test_the_release_of_an_expired_lease_says_that_it_was_over(backend: Backend, later: Later) -> None:
     await held(backend)
     await later(TTL)
-    assert await backend.release("cron", "m.1") is False
+    assert await released(backend) is False
 
 
 async def test_what_is_not_there_is_not_released_and_not_made(backend: Backend) -> None:
-    assert await backend.release("cron", "m.1") is False
+    assert await released(backend) is False
     assert await backend.withdraw("cron", "m.1") is None
     assert await backend.force("cron") is False
     assert await backend.view("cron") is None
 
 
-async def test_a_release_serves_the_first_who_waits_for_the_whole_ttl(backend: Backend, later: Later) -> None:
-    first = await held(backend)
-    await waits(backend, "n.1", "o.1", ttl=7)
+async def test_a_release_serves_the_first_who_waits_for_its_first_life(
+    backend: Backend, later: Later
+) -> None:
+    mine = await held(backend)
+    await waits(backend, "n.1", "o.1", first=7)
     await later(2)
     await backend.release("cron", "m.1")
     view = await seen(backend)
     assert lives(view["holders"]) == [("n.1", 1, 7)]
-    assert view["holders"][0]["token"] == view["token"] > first
+    assert view["holders"][0]["token"] == view["token"] > mine
     assert await queue(backend) == ["o.1"]
 
 
@@ -85,28 +94,62 @@ async def test_a_release_lets_everybody_but_those_of_its_own_go_first(
 ) -> None:
     await held(backend)
     await waits(backend, "a", "b", "c", "d")
-    assert await backend.release("cron", "m.1", back) is True
+    assert (await backend.release("cron", "m.1", back))[0] is True
     assert await holders(backend) + await queue(backend) == order
 
 
 async def test_a_place_is_released_too_and_was_not_live(backend: Backend) -> None:
     await held(backend)
     await waits(backend, "n.1", "o.1")
-    assert await backend.release("cron", "n.1") is False
+    assert await released(backend, "n.1") is False
     assert (await holders(backend), await queue(backend)) == (["me"], ["o.1"])
 
 
-async def test_a_withdrawal_tells_what_the_claim_had_got(backend: Backend) -> None:
+async def test_a_release_tells_whom_it_has_granted(backend: Backend) -> None:
+    await held(backend, weight=2, capacity=2)
+    await waits(backend, "n.1", "o.1", "p.1", capacity=2)
+    answers = [await backend.release("cron", lease, (), "p.1") for lease in ("m.1", "n.1")]
+    assert [(was, granted(reply)) for was, reply in answers] == [(True, ["n.1", "o.1"]), (True, [])]
+
+
+async def test_a_release_tells_its_own_waiter_what_it_has_got(backend: Backend) -> None:
     mine = await held(backend)
+    await waits(backend, "m.2", first=10)
+    was, reply = await backend.release("cron", "m.1", (), "m.2")
+    assert was is True
+    assert reply is not None
+    assert reply.grant == Grant((await seen(backend))["token"], 10)
+    assert reply.grant.fencing_token > mine
+
+
+async def test_a_release_tells_its_own_waiter_where_it_stands(backend: Backend) -> None:
+    await held(backend)
+    await waits(backend, "n.1", "m.2")
+    _, reply = await backend.release("cron", "m.1", ("m.2",), "m.2")
+    assert reply is not None
+    assert (reply.grant, reply.place, lives(reply.holders)) == (None, 0, [("n.1", 1, TTL)])
+
+
+async def test_a_release_whose_waiter_is_gone_says_so(backend: Backend) -> None:
+    await held(backend)
+    was, reply = await backend.release("cron", "m.1", ("m.2",), "m.2")
+    assert was is True
+    assert reply is not None
+    assert (reply.grant, reply.place) == (None, None)
+
+
+async def test_a_withdrawal_takes_a_place_or_a_lease_and_tells_who_is_in_the_way(backend: Backend) -> None:
+    await held(backend)
     await waits(backend, "n.1", "o.1")
     place = await backend.withdraw("cron", "o.1")
     assert place is not None
-    assert (place.grant, place.place, place.newest) == (None, 1, mine)
-    assert token(await backend.withdraw("cron", "m.1")) == mine
+    assert (place.grant, place.place, lives(place.holders)) == (None, None, [("me", 1, TTL)])
+    lease = await backend.withdraw("cron", "m.1")
+    assert lease is not None
+    assert (lease.grant, lives(lease.holders)) == (None, [("n.1", 1, TTL)])
+    assert granted(lease) == ["n.1"]
     assert (await holders(backend), await queue(backend)) == (["n.1"], [])
-    nothing = await backend.withdraw("cron", "m.1")
-    assert nothing is not None
-    assert (nothing.grant, nothing.place, lives(nothing.holders)) == (None, None, [("n.1", 1, TTL)])
+    assert granted(await backend.withdraw("cron", "m.1")) == []
 
 
 async def test_force_takes_every_holder_out_and_says_whether_there_was_any(backend: Backend) -> None:
@@ -114,7 +157,7 @@ async def test_force_takes_every_holder_out_and_says_whether_there_was_any(backe
     await held(backend, "m.2", capacity=2)
     assert [await backend.force("cron") for _ in range(2)] == [True, False]
     assert await holders(backend) == []
-    assert await backend.release("cron", "m.1") is False
+    assert await released(backend) is False
 
 
 async def test_force_serves_those_who_wait(backend: Backend) -> None:

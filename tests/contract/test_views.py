@@ -70,6 +70,19 @@ async def test_the_list_has_the_names_with_the_prefix_in_order(backend: Backend)
     assert [name async for name, _ in backend.list("none")] == []
 
 
+async def test_the_list_of_what_is_held_has_no_free_and_no_expired_lock(
+    backend: Backend, later: Later
+) -> None:
+    await held(backend, "m.1", name="expired", ttl=5)
+    await later(5)
+    await backend.create("free")
+    for name in ("held", "released", "a:held"):
+        await held(backend, f"{name}.1", name=name)
+    await backend.release("released", "released.1")
+    assert [name async for name, _ in backend.list("", held=True)] == ["a:held", "held"]
+    assert [name async for name, _ in backend.list("a:", held=True)] == ["a:held"]
+
+
 async def test_a_listed_lock_shows_what_it_shows_alone(backend: Backend) -> None:
     mine = await held(backend, owner="me")
     await waits(backend, "n.1")

@@ -137,3 +137,31 @@ async def test_a_lease_that_may_have_to_wait_waits_alone(server: Server) -> None
     server.keep(Kept("a", alone=True), Kept("b"), Kept("c"))
     await asyncio.sleep(1.5)
     assert sorted(map(sorted, server.batches)) == [["a"], ["b", "c"]]
+
+
+async def test_first_renewals_are_batched_with_each_other_only(server: Server) -> None:
+    leases = [Kept(f"s.{number}", ttl=10) for number in range(3)]
+    server.keep(*leases)
+    await asyncio.sleep(10 / 3 - 0.3)
+    server.keep(Kept("first", ttl=10, kind="first"))
+    await asyncio.sleep(0.1)
+    server.keep(Kept("second", ttl=10, kind="first"))
+    await asyncio.sleep(0.15)
+    assert (server.batches, server.kinds) == ([{"first", "second"}], ["first"])
+    assert {lease.kind for lease in leases} == {"lease"}
+
+
+async def test_what_is_due_at_a_time_goes_in_a_batch_for_each_kind(server: Server) -> None:
+    server.keep(Kept("a"), Kept("b"), Kept("c", kind="place"), Kept("d", kind="place"))
+    await asyncio.sleep(0.8)
+    server.keep(Kept("e", kind="first"))
+    await asyncio.sleep(0.3)
+    batches = dict(zip(server.kinds, server.batches, strict=True))
+    assert batches == {"lease": {"a", "b"}, "place": {"c", "d"}, "first": {"e"}}
+    assert server.times == pytest.approx([1.0] * 3)
+
+
+async def test_a_lease_and_a_place_of_one_name_are_renewed_each(server: Server) -> None:
+    server.keep(held := Kept("s.1", name="cron"), waits := Kept("s.2", name="cron", kind="place"))
+    await asyncio.sleep(1.5)
+    assert held.confirmed == waits.confirmed == [1.0]

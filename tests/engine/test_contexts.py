@@ -41,7 +41,7 @@ async def test_a_callers_deadline_governs_what_it_asks_for(
     await lease.renew()
     await locks.get("a")
     await locks.force_release("a")
-    assert [memory.deadlines[action] for action in ("claim", "ask", "view", "force")] == [{"his"}] * 4
+    assert [memory.deadlines[action] for action in ("claim", "prolong", "view", "force")] == [{"his"}] * 4
 
 
 async def test_it_does_not_govern_what_is_done_for_everybody_or_after_the_caller(
@@ -57,5 +57,5 @@ async def test_it_does_not_govern_what_is_done_for_everybody_or_after_the_caller
         await locks.obtain("cron")
     await locks.acquire("other", keep_alive=True)
     await locks.aclose()
-    for action in ("index", "renew", "release", "withdraw", "next"):
+    for action in ("index", "renew", "refresh", "release", "withdraw"):
         assert memory.deadlines[action] == {None}, action

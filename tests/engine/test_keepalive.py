@@ -10,6 +10,8 @@ import pytest
 from renewals import TTL, Kept, Server, deadline
 from waiters import now
 
+from mongolock_async._engine.keepalive import FIRST_RENEWAL
+
 MILLION = 1_000_000
 
 
@@ -101,7 +103,7 @@ async def test_a_discarded_lease_is_never_renewed_again(server: Server, lease: K
 
 
 async def test_discarding_a_place_leaves_the_lease_that_it_has_become(server: Server, lease: Kept) -> None:
-    place = Kept("b")
+    place = Kept("b", kind="place")
     server.keep(place, became := Kept("b"))
     server.keeper.discard(place)
     await asyncio.sleep(1.5)
@@ -173,3 +175,54 @@ async def test_time_that_was_slept_through_is_made_up_for_by_one_renewal(server:
 
 async def test_closing_a_loop_that_never_ran_is_harmless(server: Server) -> None:
     await server.keeper.aclose()
+
+
+async def test_a_first_renewal_comes_after_a_fifth_of_a_second_and_then_as_for_any_lease(
+    server: Server,
+) -> None:
+    server.keep(lease := Kept("a", ttl=30, kind="first"))
+    await asyncio.sleep(24)
+    first, *rest = lease.confirmed
+    assert first == FIRST_RENEWAL == 0.2
+    # A third of its first life, and of its ttl from then on.
+    assert rest == pytest.approx([0.2 + 10 / 3, 0.2 + 10 / 3 + 10, 0.2 + 10 / 3 + 20])
+    assert server.kinds == ["first", "lease", "lease", "lease"]
+
+
+async def test_a_first_renewal_that_fails_is_tried_again_soon(server: Server) -> None:
+    server.fails = 1
+    server.keep(lease := Kept("a", ttl=30, kind="first"))
+    await asyncio.sleep(2)
+    assert server.times == pytest.approx([0.2, 0.2 + 10 / 12])
+    assert server.limits == [10 / 6] * 2
+    assert lease.kind == "lease"
+
+
+async def test_one_that_is_discarded_before_is_never_renewed(server: Server) -> None:
+    server.keep(lease := Kept("a", kind="first"))
+    await asyncio.sleep(0.199)
+    server.keeper.discard(lease)
+    await asyncio.sleep(10)
+    assert server.batches == []
+
+
+async def test_a_place_is_refreshed_as_what_it_is(server: Server) -> None:
+    server.keep(Kept("a", kind="place", ttl=9.0))
+    await asyncio.sleep(10)
+    assert (server.kinds, server.times) == (["place"] * 3, [3.0, 6.0, 9.0])
+
+
+async def test_the_renewal_of_a_place_says_nothing_of_the_lease_that_it_has_become(server: Server) -> None:
+    """Its refresh is under way when it is granted the lock: neither answer is the new lease's."""
+    for gone in (set[str](), {"a"}):
+        server.gone = gone
+        server.takes = {"a": 0.5}
+        server.keep(place := Kept("a", kind="place"))
+        await asyncio.sleep(1.25)
+        server.keeper.discard(place)
+        server.takes, server.gone = {}, set()
+        server.keep(lease := Kept("a", kind="first"))
+        await asyncio.sleep(0.3)
+        assert (lease.over, len(lease.confirmed)) == (False, 1)
+        server.keeper.discard(lease)
+        await asyncio.sleep(1)

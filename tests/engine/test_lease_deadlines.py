@@ -81,7 +81,7 @@ async def test_a_lease_counts_from_before_its_claim_was_sent(
 
 async def test_a_renewal_counts_from_before_it_was_sent(locks: LockRepository, memory: FaultyLocks) -> None:
     lease = await locks.acquire("cron", ttl=10)
-    memory.faults = [Fault("ask", delay=2), Fault("ask", delay=1, answer=True)]
+    memory.faults = [Fault("prolong", delay=2), Fault("prolong", delay=1, answer=True)]
     await asyncio.sleep(4)
     assert await lease.renew() is True
     assert lease.remaining == 10 - 0.5 - 3
@@ -93,7 +93,7 @@ async def test_a_renewal_that_was_overtaken_takes_nothing_back(
     locks: LockRepository, memory: FaultyLocks
 ) -> None:
     lease = await locks.acquire("cron", ttl=10)
-    memory.faults = [Fault("ask", delay=3, answer=True)]
+    memory.faults = [Fault("prolong", delay=3, answer=True)]
     renewals = [asyncio.create_task(lease.renew())]
     await asyncio.sleep(2)
     renewals.append(asyncio.create_task(lease.renew()))
@@ -196,7 +196,7 @@ async def test_a_lease_that_knows_that_it_is_over_sends_no_renewal(
     late = await locks.acquire("cron", ttl=0.5)
     await late.lost.wait()
     assert await late.renew() is False
-    assert memory.sent["ask"] == 0
+    assert memory.sent["prolong"] == 0
 
 
 @pytest.mark.parametrize("taker", ["nobody", "somebody else"])
@@ -215,6 +215,7 @@ async def test_a_lease_that_was_forced_is_lost_at_its_next_renewal(
 
 async def test_a_process_that_slept_knows_it_at_once(locks: LockRepository, memory: FaultyLocks) -> None:
     lease = await locks.acquire("cron", ttl=30, keep_alive=True)
+    await settle()
     memory.advance(29.5)
     assert (lease.held, lease.remaining) == (False, 0.0)
     await settle()

@@ -5,21 +5,18 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable
-from contextvars import ContextVar
 
 import pytest
-from faulty import Fault, FaultyLocks, deaf, lost, unanswered
+from faulty import Fault, FaultyLocks, lost, unanswered
 from virtual import settle
 from waiters import Pair, about, is_free, listens, look, now, pair, queue, rests, turns, waiting
 
-from mongolock_async import Lease, LockBackendError, LockError, LockRepository, LockTimeoutError
+from mongolock_async import Lease, LockBackendError, LockError, LockRepository
 
 # More turns of the loop than a wait has that needs no time.
 TURNS = 20
-MODES = pytest.mark.parametrize("hears", [True, False], ids=["events", "polling"])
+MODES = pytest.mark.parametrize("hears", [True, False], ids=["calls", "polling"])
 Making = Callable[..., Fault]
-
-deadline: ContextVar[bool] = ContextVar("deadline", default=False)
 
 
 async def end_of(both: Pair, waiter: asyncio.Task[Lease]) -> str:
@@ -56,23 +53,24 @@ async def test_a_cancellation_in_any_turn_of_a_wait_leaves_nothing_behind(*, hea
             waiter.cancel()
             await release
             ends.add(await end_of(both, waiter))
-    assert ends == {"cancelled", "served"}
+    # Who polls looks after some milliseconds only.
+    assert ends == ({"cancelled", "served"} if hears else {"cancelled"})
 
 
 @MODES
-@pytest.mark.parametrize("ttl", [30, 0.04], ids=["believed", "asked"])
+@pytest.mark.parametrize("keep_alive", [True, False], ids=["confirmed", "asked"])
 async def test_a_cancellation_at_any_moment_of_a_wait_leaves_nothing_behind(
-    ttl: float, *, hears: bool
+    *, keep_alive: bool, hears: bool
 ) -> None:
     """A command takes a millisecond there, and one back; the lock is released after 12 of them."""
     ends = set()
     for moment in range(64):
         async with pair(hears=hears) as both:
             held = await both.here.acquire("cron")
-            for action in ("claim", "ask", "look", "release", "withdraw"):
+            for action in ("claim", "ask", "look", "confirm", "release", "withdraw"):
                 both.slow(action, 0.001)
                 both.slow(action, 0.001, answer=True)
-            waiter = waiting(both.there, ttl=ttl)
+            waiter = waiting(both.there, keep_alive=keep_alive)
             loop = asyncio.get_running_loop()
             loop.call_later(moment * 0.0005, waiter.cancel)
             await asyncio.sleep(0.012)
@@ -109,7 +107,7 @@ async def test_closing_in_any_turn_of_a_wait_leaves_nothing_behind(*, hears: boo
             assert rests(both.there)
             await release
             ends.update([await end_of(both, task) for task in tasks])
-    assert ends == {"LockError", "served"}
+    assert ends == ({"LockError", "served"} if hears else {"LockError"})
 
 
 async def test_closing_sends_those_who_wait_away(
@@ -174,48 +172,12 @@ async def test_an_error_of_a_look_ends_the_wait(
     locks: LockRepository, others: LockRepository, memory: FaultyLocks
 ) -> None:
     await locks.acquire("cron", ttl=60)
-    memory.faults += [deaf(), lost("look")]
+    memory.faults = [lost("look")]
     with pytest.raises(LockBackendError):
         await others.acquire("cron")
     await settle()
     assert await queue(locks) == []
     assert rests(others)
-
-
-async def test_a_look_goes_on_when_its_waiter_has_left(
-    locks: LockRepository, others: LockRepository, memory: FaultyLocks
-) -> None:
-    """A command that is cancelled may harm the driver."""
-    await locks.acquire("cron", ttl=60)
-    memory.faults += [deaf(), Fault("look", delay=3)]
-    waiter = waiting(others)
-    await asyncio.sleep(1)
-    waiter.cancel()
-    await asyncio.wait([waiter])
-    await settle()
-    assert await queue(locks) == []
-    assert len(others._member.background) == 1
-    await asyncio.sleep(3)
-    assert rests(others)
-
-
-async def test_a_deadline_that_the_waiter_has_set_does_not_govern_its_leaving(
-    locks: LockRepository, others: LockRepository, memory: FaultyLocks, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As that of ``pymongo.timeout``, which is over by then."""
-    governed: dict[str, bool] = {}
-
-    async def happen(action: str, *, answer: bool) -> None:
-        if not answer:
-            governed[action] = deadline.get()
-        await asyncio.sleep(0)
-
-    await locks.acquire("cron")
-    monkeypatch.setattr(memory, "happen", happen)
-    deadline.set(True)
-    with pytest.raises(LockTimeoutError):
-        await others.acquire("cron", timeout=1)
-    assert (governed["claim"], governed["withdraw"]) == (True, False)
 
 
 async def test_after_an_error_of_one_the_next_of_its_process_tries(
@@ -236,10 +198,10 @@ async def test_a_refresh_of_its_place_that_fails_ends_no_wait(
     locks: LockRepository, others: LockRepository, memory: FaultyLocks
 ) -> None:
     held = await locks.acquire("cron", ttl=60)
-    memory.faults += [lost("renew", times=3), unanswered("renew", times=3)]
+    memory.faults += [lost("refresh", times=3), unanswered("refresh", times=3)]
     waiter = waiting(others, "waiter")
     await asyncio.sleep(20)
-    assert memory.sent["renew"] > 6
+    assert memory.sent["refresh"] > 6
     assert await queue(locks) == ["waiter"]
     await held.release()
     assert (await waiter).held

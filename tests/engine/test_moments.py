@@ -33,28 +33,26 @@ async def gets(both: Pair, waiter: asyncio.Task[Lease]) -> bool:
     return served
 
 
-@pytest.mark.parametrize("hears", [True, False], ids=["events", "polling"])
+@pytest.mark.parametrize("hears", [True, False], ids=["calls", "polling"])
 async def test_a_release_at_the_moment_of_an_arrival_leaves_nobody_waiting(*, hears: bool) -> None:
-    late = itertools.product(DELAYS, (0, 0.002)) if hears else [(0, 0)]
-    ways = itertools.product(DELAYS, DELAYS, DELAYS)
-    for (claim, answer, release), (listen, call) in itertools.product(ways, late):
+    late = DELAYS if hears else [0]
+    for claim, answer, release, call in itertools.product(DELAYS, DELAYS, DELAYS, late):
         async with pair(hears=hears) as both:
             held = await both.here.acquire("cron")
             both.slow("claim", claim)
             both.slow("claim", answer, answer=True)
             both.slow("release", release)
-            both.slow("listen", listen)
             both.slow("call", call)
             began = now()
             waiter = waiting(both.there)
             await held.release()
             lease = await waiter
-            assert now() - began < SOON, (claim, answer, release, listen, call)
+            assert now() - began < SOON, (claim, answer, release, call)
             await lease.release()
             assert await is_free(both.here)
 
 
-@pytest.mark.parametrize("hears", [True, False], ids=["events", "polling"])
+@pytest.mark.parametrize("hears", [True, False], ids=["calls", "polling"])
 async def test_a_release_in_any_turn_of_an_arrival_leaves_nobody_waiting(*, hears: bool) -> None:
     for turn in range(TURNS):
         async with pair(hears=hears) as both:
@@ -69,32 +67,33 @@ async def test_a_release_in_any_turn_of_an_arrival_leaves_nobody_waiting(*, hear
             assert await is_free(both.here)
 
 
-@pytest.mark.parametrize("hears", [True, False], ids=["events", "polling"])
-@pytest.mark.parametrize("ttl", [30, 0.06], ids=["believed", "asked"])
-async def test_a_grant_at_the_moment_of_a_timeout_is_not_lost(ttl: float, *, hears: bool) -> None:
+@pytest.mark.parametrize("hears", [True, False], ids=["calls", "polling"])
+@pytest.mark.parametrize("keep_alive", [True, False], ids=["confirmed", "asked"])
+async def test_a_grant_at_the_moment_of_a_timeout_is_not_lost(*, keep_alive: bool, hears: bool) -> None:
     served: set[bool] = set()
     ways = itertools.product(DELAYS, DELAYS, (0, 0.002))
     for (way, answer, withdraw), early in itertools.product(ways, range(-2, 7)):
         async with pair(hears=hears) as both:
             held = await both.here.acquire("cron")
             both.slow("call", way)
-            both.slow("ask", way)
-            both.slow("ask", answer, answer=True)
+            for action in ("confirm", "ask"):
+                both.slow(action, way)
+                both.slow(action, answer, answer=True)
             both.slow("withdraw", withdraw)
-            waiter = waiting(both.there, ttl=ttl, timeout=TIMEOUT)
+            waiter = waiting(both.there, keep_alive=keep_alive, timeout=TIMEOUT)
             await asyncio.sleep(TIMEOUT - early / 1000)
             await held.release()
             served.add(await gets(both, waiter))
     assert served == {True, False}
 
 
-@pytest.mark.parametrize("ttl", [30, 0.06], ids=["believed", "asked"])
-async def test_a_grant_in_any_turn_of_a_timeout_is_not_lost(ttl: float) -> None:
+@pytest.mark.parametrize("keep_alive", [True, False], ids=["confirmed", "asked"])
+async def test_a_grant_in_any_turn_of_a_timeout_is_not_lost(*, keep_alive: bool) -> None:
     served: set[bool] = set()
     for before, turn in itertools.product((TIMEOUT, TIMEOUT - 1e-6), range(TURNS)):
         async with pair(hears=True) as both:
             held = await both.here.acquire("cron")
-            waiter = waiting(both.there, ttl=ttl, timeout=TIMEOUT)
+            waiter = waiting(both.there, keep_alive=keep_alive, timeout=TIMEOUT)
             await asyncio.sleep(before)
             await turns(turn)
             await held.release()

@@ -9,7 +9,7 @@ from contextlib import aclosing
 
 import pytest
 from conftest import MakeRepository
-from faulty import FaultyLocks
+from faulty import Fault, FaultyLocks
 from ticking import BEHIND, PERIOD, START, Runs
 from waiters import about, now
 
@@ -208,3 +208,13 @@ async def test_the_boundaries_are_those_of_the_servers_clock(
             await anext(ticks)
             milliseconds = round(memory.now.timestamp() * 1000)
             assert milliseconds % round(period * 1000) in {0, 1, 2}
+
+
+async def test_a_boundary_whose_answer_took_longer_than_half_the_ttl_is_confirmed_and_run(
+    locks: LockRepository, memory: FaultyLocks, runs: Runs
+) -> None:
+    memory.faults = [Fault("claim", answer=True, times=1), Fault("claim", 0.6 * PERIOD, answer=True, times=1)]
+    await runs.follow(locks, 2)
+    assert runs.served[0] == 1
+    assert runs.when[0] == about(PERIOD + BEHIND + 0.6 * PERIOD)
+    assert memory.sent["ask"] == 1

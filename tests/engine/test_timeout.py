@@ -7,18 +7,17 @@ from typing import Any
 
 import pytest
 from conftest import MakeRepository
-from faulty import Fault, FaultyLocks, deaf, late_call, lost
+from faulty import Fault, FaultyLocks, late_call, lost
 from virtual import settle
 from waiters import about, is_free, now, queue, rests, waiting
 
 from mongolock_async import LockRepository, LockTimeoutError
 
 
-@pytest.fixture(params=["events", "polling"])
+@pytest.fixture(params=["calls", "polling"])
 def _both_ways(request: pytest.FixtureRequest, memory: FaultyLocks) -> None:
     """Whoever waits for the lock, hears of it, or polls for it."""
-    if request.param == "polling":
-        memory.faults.append(deaf())
+    memory.deafen(request.param == "polling")
 
 
 @pytest.mark.usefixtures("_both_ways")
@@ -66,7 +65,7 @@ async def test_one_who_was_granted_the_lock_too_late_was_not_in_its_own_way(
     locks: LockRepository, others: LockRepository, memory: FaultyLocks
 ) -> None:
     held = await locks.acquire("cron", "holder")
-    waiter = waiting(others, "too late", timeout=1)
+    waiter = waiting(others, "too late", timeout=0.5)
     await settle()
     memory.faults.append(late_call(5))
     await held.release()

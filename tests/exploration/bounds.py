@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 from mongolock_async._memory.document import Document
 
-from .world import MARGIN, TICK, TTL, Member, World, freeze
+from .world import FIRST, MARGIN, TICK, TTL, Member, World, freeze
 
-ALL = frozenset({"try", "wait", "ask", "renew", "release", "cancel", "leave", "write"})
+ALL = frozenset({"try", "wait", "ask", "refresh", "renew", "release", "cancel", "leave", "write"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,10 @@ class Bounds:
 def _queued(fresh: World) -> World:
     lock = Document()
     for lease in ("A.1", "B.1"):
-        lock.claim(fresh.clock, lease, owner="", ttl=TTL * TICK, wait=True)
+        life = {"ttl": TTL * TICK, "first": FIRST * TICK}
+        lock.queue_up(fresh.clock, lease, owner="", ear=None, by="", **life)
     document, now, token = freeze(lock), fresh.now, lock.token
     holding = Member("holding", "A.1", 1, token=token, until=now + TTL - MARGIN)
-    waiting = Member("waiting", "B.1", 1, since=now, newest=token)
+    waiting = Member("waiting", "B.1", 1, since=now)
     world = replace(fresh.put(0, holding).put(1, waiting), primary=document, committed=document)
     return replace(world, believed=token)

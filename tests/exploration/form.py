@@ -60,7 +60,6 @@ class _Form:
             one.phase,
             one.stays,
             self._age(one.since),
-            self._token(one.newest),
             self._token(one.token),
             max(one.until - world.now, 0),
             self._token(one.writing),
@@ -70,7 +69,7 @@ class _Form:
                 for request in world.requests
                 if request.heard and request.member == number
             ),
-            tuple((self._token(call.token), call.safe) for call in world.calls if call.member == number),
+            tuple(sorted(call.safe for call in world.calls if call.member == number)),
             self._unheard(one.lease),
             _place(world.primary, one.lease),
             _place(world.committed, one.lease),
@@ -89,9 +88,8 @@ class _Form:
             self._age(request.since) if request.heard else 0,
             request.undo,
             request.safe,
-            ()
-            if answer is None
-            else (self._token(answer.token), answer.remaining, answer.waits, self._token(answer.newest)),
+            self._token(request.token),
+            () if answer is None else (self._token(answer.token), answer.remaining, answer.waits),
         )
 
     def _document(self, document: Stored | None) -> tuple[object, ...]:
@@ -126,11 +124,11 @@ class _Form:
                 found.add(document.token)
                 found.update(entry.token or 0 for entry in document.holders)
         for member in world.members:
-            found.update((member.newest, member.token, member.writing))
+            found.update((member.token, member.writing))
         for request in world.requests:
+            found.add(request.token)
             if request.answer is not None:
-                found.update((request.answer.token, request.answer.newest))
-        found.update(call.token for call in world.calls)
+                found.add(request.answer.token)
         return sorted(token for token in found if 0 < token < self.clock)
 
 

@@ -18,26 +18,55 @@ from .world import TICK, TTL
 class ByName(Document):
     """A release frees the lock, whoever holds it."""
 
-    def release(self, now: int, lease: str, back: Collection[str] = ()) -> None:
+    def release(self, now: int, lease: str, *, by: str, back: Collection[str] = ()) -> None:
         self.holders = []
-        super().release(now, lease, back)
+        super().release(now, lease, by=by, back=back)
 
 
 class Reviving(Document):
     """A renewal writes the lease again if it is gone."""
 
-    def renew(self, now: int, lease: str, mine: str | None = None) -> None:
-        super().renew(now, lease, mine)
-        if all(entry.lease != lease for entry in self.holders + self.queue):
-            self.holders.append(Entry(lease, "", 1, TTL * TICK, now, now + TTL * TICK, self.token))
+    def renew(self, now: int, lease: str, token: int) -> None:
+        super().renew(now, lease, token)
+        if not self.holds(now, lease, token):
+            self.holders.append(Entry(lease, "", 1, TTL * TICK, now, now + TTL * TICK, token=token))
+
+
+class Shortening(Document):
+    """A renewal gives a new expiry, be it earlier."""
+
+    def renew(self, now: int, lease: str, token: int) -> None:
+        self.holders = [
+            replace(entry, expires=now + entry.ttl)
+            if (entry.lease, entry.token) == (lease, token) and entry.expires > now
+            else entry
+            for entry in self.holders
+        ]
+
+
+class Silent(Document):
+    """A renewal grants, as the other commands do; but its answer does not say whom."""
+
+    def renew(self, now: int, lease: str, token: int) -> None:
+        super().renew(now, lease, token)
+        self.touch(now, by="")
+
+
+class Prolonging(Document):
+    """A refresh is a renewal of whatever has that lease id."""
+
+    def refresh(self, now: int, lease: str) -> None:
+        super().refresh(now, lease)
+        for holder in [holder for holder in self.holders if holder.lease == lease]:
+            self.renew(now, lease, holder.token or 0)
 
 
 class Counting(Document):
     """A token is the last one and 1."""
 
-    def _grant(self, now: int, mine: str | None = None) -> None:
+    def _grant(self, now: int, by: str, mine: str | None = None) -> None:
         last, known = self.token, {entry.lease for entry in self.holders}
-        super()._grant(now, mine)
+        super()._grant(now, by, mine)
         fresh = [entry.lease for entry in self.holders if entry.lease not in known]
         self.holders = [
             replace(entry, token=last + 1 + fresh.index(entry.lease)) if entry.lease in fresh else entry
@@ -49,21 +78,21 @@ class Counting(Document):
 class Overtaking(Document):
     """A claim takes a free lock, whoever waits."""
 
-    def claim(self, now: int, lease: str, **options: Any) -> None:
+    def queue_up(self, now: int, lease: str, **options: Any) -> None:
         self._expire(now)
         before = [entry for entry in self.queue if entry.lease != lease]
         self.queue = [entry for entry in self.queue if entry.lease == lease]
-        super().claim(now, lease, **options)
+        super().queue_up(now, lease, **options)
         self.queue = before + self.queue
 
 
 class NotHandingOver(Document):
     """A release leaves the lock free, and those who wait to find out."""
 
-    def release(self, now: int, lease: str, back: Collection[str] = ()) -> None:
+    def release(self, now: int, lease: str, *, by: str, back: Collection[str] = ()) -> None:
         queue = [entry for entry in self.queue if entry.lease != lease and entry.expires > now]
         self.queue = []
-        super().release(now, lease, back)
+        super().release(now, lease, by=by, back=back)
         self.queue = queue
 
 
@@ -89,19 +118,19 @@ def _small(*moves: str, failures: int = 0, members: int = 2, ahead: int = 0) -> 
     return Bounds(members, failures, unheard=1, ahead=clocks, moves=frozenset(moves))
 
 
-# Too deep to be found from the start: B is granted and does not hear so, and the grant is over.
-UNHEARD_GRANT = (
-    "A asks",
-    "the claim of A.1 is carried out",
-    "a majority",
-    "A hears",
+# The first steps of a longer way: A has claimed, and waits for the answer,
+CLAIMED = ("A asks", "the claim of A.1 is carried out")
+# or A releases the lock for which B waits,
+HELD = (
+    *CLAIMED,
     "B asks",
     "the claim of B.1 is carried out",
-    "the claim of B.1, carried out, loses its answer",
+    "A hears",
+    "B hears",
     "A sends the release",
-    "the release of A.1 is carried out",
-    *["a tick passes"] * TTL,
 )
+# of which a majority knows.
+HELD_FOR_CERTAIN = (*HELD[:4], "a majority", *HELD[4:])
 
 MUTATIONS = (
     Mutation(
@@ -129,16 +158,40 @@ MUTATIONS = (
         _small("try", failures=1),
     ),
     Mutation(
-        "a promotion is told before a majority has it",
-        Protocol(committed_calls=False),
+        "a call is believed",
+        Protocol(makes_sure=False),
         properties.IS_STORED,
-        _small("wait", "release", failures=1),
+        replace(_small("wait", "release", failures=1), opening=HELD_FOR_CERTAIN),
     ),
     Mutation(
-        "a promotion is believed that is older than the last answer",
-        Protocol(newer_calls=False),
-        properties.IS_STORED,
-        replace(_small("wait", "ask", "release", failures=1), opening=UNHEARD_GRANT),
+        "one who is called reads before a majority has the grant",
+        Protocol(after_write=False),
+        properties.ARE_TOLD,
+        replace(_small("wait", "release", failures=1), opening=HELD_FOR_CERTAIN),
+    ),
+    Mutation(
+        "a first life is taken for the whole ttl",
+        Protocol(first_life=False),
+        properties.ONE_BELIEVES,
+        replace(_small("wait", "release"), opening=HELD),
+    ),
+    Mutation(
+        "a refresh of a place prolongs what it was granted",
+        Protocol(document=Prolonging),
+        properties.DEAF_DO_NO_HARM,
+        _small("wait"),
+    ),
+    Mutation(
+        "a renewal grants the lock to one who waits",
+        Protocol(document=Silent),
+        properties.ARE_TOLD,
+        _small("wait", "renew"),
+    ),
+    Mutation(
+        "a renewal shortens a life",
+        Protocol(document=Shortening),
+        properties.NOT_SHORTENED,
+        _small("try", "renew", failures=2, members=1, ahead=1),
     ),
     Mutation(
         "a deadline counts from the answer, without a margin",
@@ -162,7 +215,10 @@ MUTATIONS = (
         "the document is removed at once, and the clock of the next primary is behind",
         Protocol(retention=0),
         properties.TOKENS_GROW,
-        _small("try", "release", failures=2, members=1, ahead=1),
+        replace(
+            _small("try", "release", failures=2, members=1, ahead=1),
+            opening=(*CLAIMED, "a majority", "A hears", "A sends the release"),
+        ),
     ),
     Mutation(
         "a claim is repeated under a new lease id",
@@ -174,7 +230,9 @@ MUTATIONS = (
         "a repeated claim counts its whole ttl from the repetition",
         Protocol(from_first_sending=False),
         properties.ONE_BELIEVES,
-        _small("try", failures=1),
+        replace(
+            _small("try", failures=1), opening=(*CLAIMED, "the claim of A.1, carried out, loses its answer")
+        ),
     ),
     Mutation(
         "the resource takes every write",

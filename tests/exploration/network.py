@@ -5,21 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from mongolock_async._memory.document import Entry
-
 from .bounds import Bounds
-from .process import answered
+from .process import answered, looks_again
 from .protocol import Protocol
 from .step import Step
 from .world import Answer, Call, Request, World
 
-WHAT = {"try": "claim", "wait": "claim", "ask": "question", "renew": "renewal", "release": "release"}
+WHAT = {
+    "try": "claim",
+    "wait": "claim",
+    "ask": "question",
+    "look": "read",
+    "refresh": "refresh",
+    "renew": "renewal",
+    "release": "release",
+}
 
 
 def steps(protocol: Protocol, bounds: Bounds, world: World, index: int) -> Iterator[Step]:
     request = world.requests[index]
     failures_left = world.failures < bounds.failures
-    if request.answer is None:
+    if request.kind == "look" and request.answer is None:
+        if request.safe:
+            yield _reading(protocol, world, request)
+    elif request.answer is None:
         yield _arrival(protocol, world, request)
         if failures_left and request.kind == "release":
             yield _arrival(protocol, world, request, again=True)
@@ -37,7 +46,9 @@ def described(request: Request) -> str:
 
 def unknown(world: World, request: Request) -> World:
     """Its member learns that it does not know the outcome. What is on its way may arrive all the same."""
-    rest = world.without(request)
+    rest = world.without(request).call(*looks_again(request))
+    if request.kind == "look":
+        return rest
     if request.answer is None:
         rest = replace(rest, requests=(*rest.requests, replace(request, heard=False, since=0)))
     member = world.members[request.member]
@@ -47,7 +58,9 @@ def unknown(world: World, request: Request) -> World:
 
 
 def _arrival(protocol: Protocol, world: World, request: Request, *, again: bool = False) -> Step:
-    document, granted = protocol.change(world, request)
+    document, told = protocol.change(world, request)
+    # Whoever hears the answer needs no call. Of a question that nobody listens to any more, looks tell.
+    granted = [lease for lease in told if not (request.heard and lease == request.lease)]
     answer = protocol.answer(world, document, request)
     after = world.without(request) if not again else replace(world, failures=world.failures + 1)
     rest = after.requests
@@ -56,8 +69,7 @@ def _arrival(protocol: Protocol, world: World, request: Request, *, again: bool 
     elif request.undo:
         rest = (*rest, Request("release", request.member, request.lease, 0, heard=False))
     promoted = [holder for holder in document.holders if holder.lease in granted] if document else []
-    calls = after.calls + tuple(_calls(protocol, world, promoted))
-    after = replace(after, primary=document, requests=rest, calls=calls)
+    after = replace(after, primary=document, requests=rest).call(*_calls(world, granted))
     text = f"{described(request)} is carried out{_outcome(request, answer)}"
     text += "".join(f"; {holder.lease} is granted, token {holder.token}" for holder in promoted)
     if again:
@@ -65,15 +77,21 @@ def _arrival(protocol: Protocol, world: World, request: Request, *, again: bool 
     return Step("arrival", text, after, request)
 
 
-def _calls(protocol: Protocol, world: World, promoted: list[Entry]) -> Iterator[Call]:
-    for holder in promoted:
-        for number, member in enumerate(world.members):
-            if member.lease == holder.lease:
-                yield Call(number, holder.lease, holder.token or 0, safe=not protocol.committed_calls)
+def _reading(protocol: Protocol, world: World, request: Request) -> Step:
+    """Of what a majority has."""
+    answer = protocol.answer(world, world.committed, request)
+    after = world.without(request).send(replace(request, answer=answer, safe=True))
+    return Step("arrival", f"{described(request)} is carried out{_outcome(request, answer)}", after)
+
+
+def _calls(world: World, granted: list[str]) -> Iterator[Call]:
+    for number, member in enumerate(world.members):
+        if member.lease in granted:
+            yield Call(number, member.lease)
 
 
 def _outcome(request: Request, answer: Answer) -> str:
-    if request.kind == "release":
+    if request.kind in {"refresh", "release"}:
         return ""
     if answer.token:
         return f": granted, token {answer.token}"

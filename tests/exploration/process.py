@@ -8,7 +8,7 @@ from dataclasses import replace
 from .bounds import Bounds
 from .protocol import Protocol
 from .step import Step
-from .world import MARGIN, TTL, Member, Request, World, member_name
+from .world import FIRST, MARGIN, TTL, Call, Member, Request, World, member_name
 
 
 def steps(protocol: Protocol, bounds: Bounds, world: World, number: int) -> Iterator[Step]:
@@ -38,6 +38,10 @@ def _moves(protocol: Protocol, bounds: Bounds, world: World, number: int) -> Ite
             yield from _unsure(protocol, world, number)
         case "waiting":
             yield from _waiting(bounds, world, number)
+        case "deaf" if member.since < world.now:
+            refresh = Request("refresh", number, member.lease, 0, heard=False)
+            deaf = replace(member, since=world.now)
+            yield f"refreshes its place {member.lease}", world.put(number, deaf).send(refresh)
         case "holding" if world.now < member.until:
             yield from _holding(bounds, world, number)
         case "holding":
@@ -64,6 +68,9 @@ def _waiting(bounds: Bounds, world: World, number: int) -> Iterator[tuple[str, W
     member = world.members[number]
     if "ask" in bounds.moves and not world.awaits(number) and member.since < world.now:
         yield "asks how it stands", world.send(Request("ask", number, member.lease, world.now))
+    refresh = Request("refresh", number, member.lease, 0, heard=False)
+    if "refresh" in bounds.moves and refresh not in world.requests:
+        yield f"refreshes its place {member.lease}", world.send(refresh)
     if "leave" in bounds.moves:
         yield f"waits no longer, and gives {member.lease} back", left(world, number, release=True)
 
@@ -72,7 +79,7 @@ def _holding(bounds: Bounds, world: World, number: int) -> Iterator[tuple[str, W
     member = world.members[number]
     fresh = member.until - world.now >= TTL - MARGIN
     if "renew" in bounds.moves and not world.awaits(number) and not fresh:
-        renewal = Request("renew", number, member.lease, world.now)
+        renewal = Request("renew", number, member.lease, world.now, token=member.token)
         yield f"sends a renewal of {member.lease}", world.send(renewal)
     if "release" in bounds.moves:
         yield f"sends the release of {member.lease}", left(world, number, release=True)
@@ -107,7 +114,7 @@ def left(world: World, number: int, *, release: bool = False) -> World:
     for request in world.requests:
         if not request.heard or request.member != number:
             rest.append(request)
-        elif request.answer is None:
+        elif request.answer is None and request.kind != "look":
             rest.append(replace(request, heard=False, since=0))
     if release:
         rest.append(Request("release", number, member.lease, 0, heard=False))
@@ -125,8 +132,7 @@ def answered(protocol: Protocol, world: World, request: Request) -> Step:
     assert answer is not None
     told = world.without(request)
     if answer.token:
-        remaining = answer.remaining if protocol.from_first_sending else TTL
-        until = protocol.until(world.now, request.since, remaining)
+        until = protocol.until(world.now, request.since, protocol.remaining(request, answer))
         if member.phase == "holding":
             until = max(until, member.until) if world.now < member.until else 0
         if until <= world.now:
@@ -135,32 +141,42 @@ def answered(protocol: Protocol, world: World, request: Request) -> Step:
         text = f"{name} hears that it holds the lock until {until}"
         return Step("answer", text, _hold(told, number, answer.token, until))
     if answer.waits:
-        waiting = replace(member, phase="waiting", stays=False, since=request.since, newest=answer.newest)
+        waiting = replace(member, phase="waiting", stays=False, since=request.since)
         return Step("answer", f"{name} hears that it waits", told.put(number, waiting))
     return Step("answer", f"{name} hears that {request.lease} has nothing", left(told, number))
 
 
-def hearing(protocol: Protocol, world: World, index: int) -> Iterator[Step]:
-    """A promotion is told to the one who waits."""
+def hearing(protocol: Protocol, bounds: Bounds, world: World, index: int) -> Iterator[Step]:
+    """One who waits is called, and makes sure."""
     call = world.calls[index]
     member = world.members[call.member]
-    if not call.safe or member.phase != "waiting" or world.awaits(call.member):
+    if member.phase != "waiting" or world.awaits(call.member):
         return
     name = member_name(call.member)
     told = replace(world, calls=world.calls[:index] + world.calls[index + 1 :])
-    until = protocol.until(world.now, member.since, TTL)
-    newer = call.token > member.newest or not protocol.newer_calls
-    if newer and world.now < until:
+    if not protocol.makes_sure:
+        until = world.now + FIRST - MARGIN
+        token = world.primary.token if world.primary is not None else 0
         text = f"{name} is called: it holds the lock until {until}"
-        yield Step("call", text, _hold(told, call.member, call.token, until))
-    else:
-        asked = told.send(Request("ask", call.member, member.lease, world.now))
-        yield Step("call", f"{name} is called, believes nothing, and asks", asked)
+        yield Step("call", text, _hold(told, call.member, token, until))
+        return
+    look = Request("look", call.member, call.lease, world.now, safe=call.safe or not protocol.after_write)
+    yield Step("call", f"{name} is called, and reads whether that is so", told.send(look))
+    if world.failures < bounds.failures:
+        again = replace(world, failures=world.failures + 1).send(look)
+        yield Step("call", f"{name} is called, reads whether that is so, and will be called again", again)
+
+
+def looks_again(request: Request) -> tuple[Call, ...]:
+    """One who has lost the answer to a question, or to a look, looks soon: as if it were called."""
+    if request.kind == "look" or (request.kind == "ask" and request.answer is not None):
+        return (Call(request.member, request.lease, request.safe),)
+    return ()
 
 
 def _hold(world: World, number: int, token: int, until: int) -> World:
     member = world.members[number]
-    holding = replace(member, phase="holding", stays=False, since=0, newest=0, token=token, until=until)
+    holding = replace(member, phase="holding", stays=False, since=0, token=token, until=until)
     calls = tuple(call for call in world.calls if call.member != number)
     believed = max(world.believed, token)
     return replace(world.put(number, holding), calls=calls, believed=believed)

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from mongolock_async._memory.document import Document
 
-from .world import MARGIN, RETENTION, TICK, TTL, Answer, Request, Stored, World, freeze
+from .world import FIRST, MARGIN, RETENTION, TICK, TTL, Answer, Request, Stored, World, freeze, live
+
+# The command that is carried out.
+BY = "by"
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +19,12 @@ class Protocol:
     document: type[Document] = Document
     # Claims and renewals are answered when a majority has them.
     majority: bool = True
-    # Promotions are told when a majority has them.
-    committed_calls: bool = True
+    # Whoever is called makes sure by a read,
+    makes_sure: bool = True
+    # which is answered when a majority has the write that has granted,
+    after_write: bool = True
+    # and believes for the time that the server says is left.
+    first_life: bool = True
     # Expiry is judged by the primary's clock.
     server_clock: bool = True
     # A deadline counts from before the request, less the margin.
@@ -26,8 +33,6 @@ class Protocol:
     same_lease: bool = True
     # and counts from its first sending and by what the server says is left.
     from_first_sending: bool = True
-    # A call is believed only if its token is newer than the holders in the last answer.
-    newer_calls: bool = True
     # An idle document stays until its last token is older than a tick and this many more.
     retention: int = RETENTION
     # The resource refuses older tokens.
@@ -40,7 +45,7 @@ class Protocol:
         return (world.now + world.members[request.member].offset) * TICK
 
     def change(self, world: World, request: Request) -> tuple[Stored | None, list[str]]:
-        """The primary's document after it, and the leases that others were granted by it."""
+        """The primary's document after it, and the leases that its answer says it has granted."""
         clock = self.clock(world, request)
         if world.primary is None:
             if request.kind not in {"try", "wait"}:
@@ -49,27 +54,40 @@ class Protocol:
         else:
             document = world.primary.thaw(self.document)
         match request.kind:
-            case "try" | "wait":
-                wait = request.kind == "wait"
-                document.claim(clock, request.lease, owner="", ttl=TTL * TICK, wait=wait)
+            case "try":
+                document.claim(clock, request.lease, owner="", ttl=TTL * TICK, by=BY)
+            case "wait":
+                document.queue_up(
+                    clock, request.lease, owner="", ttl=TTL * TICK, first=FIRST * TICK, ear=None, by=BY
+                )
             case "ask":
-                document.renew(clock, request.lease, request.lease)
+                document.ask(clock, request.lease, by=BY)
+            case "refresh":
+                document.refresh(clock, request.lease)
             case "renew":
-                document.renew(clock, request.lease)
+                document.renew(clock, request.lease, request.token)
             case "release":
-                document.release(clock, request.lease)
-        return freeze(document), document.granted
+                document.release(clock, request.lease, by=BY)
+            case "look":
+                pass
+        granted = [holder.lease for holder in document.holders if holder.by == BY]
+        return freeze(document), granted if request.kind not in {"refresh", "renew"} else []
 
     def answer(self, world: World, document: Stored | None, request: Request) -> Answer:
         """What the server says, having made this document of it."""
         if document is None:
             return Answer()
-        for entry in document.holders:
-            if entry.lease == request.lease:
-                left = (entry.expires - self.clock(world, request)) // TICK
-                return Answer(entry.token or 0, left)
-        waits = any(entry.lease == request.lease for entry in document.queue)
-        return Answer(waits=waits, newest=max((entry.token or 0 for entry in document.holders), default=0))
+        clock = self.clock(world, request)
+        for entry in live(document.holders, clock):
+            if entry.lease == request.lease and request.token in {0, entry.token}:
+                return Answer(entry.token or 0, (entry.expires - clock) // TICK)
+        return Answer(waits=any(entry.lease == request.lease for entry in live(document.queue, clock)))
+
+    def remaining(self, request: Request, answer: Answer) -> int:
+        """What an answer lets its member count on."""
+        if not self.from_first_sending or (request.kind == "look" and not self.first_life):
+            return TTL
+        return answer.remaining
 
     def until(self, now: int, since: int, remaining: int) -> int:
         """When a grant stops to be believed in."""

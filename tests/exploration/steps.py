@@ -9,7 +9,7 @@ from . import network, process
 from .bounds import Bounds
 from .protocol import Protocol
 from .step import Step
-from .world import TICK, World, live, member_name, same
+from .world import TICK, Request, World, live, member_name, same
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Steps:
         for index in range(len(world.requests)):
             yield from network.steps(self.protocol, self.bounds, world, index)
         for index in range(len(world.calls)):
-            yield from process.hearing(self.protocol, world, index)
+            yield from process.hearing(self.protocol, self.bounds, world, index)
         yield from self._replication(world)
         if world.failures < self.bounds.failures:
             yield from self._failovers(world)
@@ -72,13 +72,13 @@ class Steps:
                 world,
                 primary=world.committed,
                 ahead=ahead,
-                calls=tuple(call for call in world.calls if call.safe),
                 failures=world.failures + 1,
             )
-            # What was carried out and not replicated is gone, and nobody is told.
+            # What was carried out and not replicated is gone, and nobody is told. Its calls are under way.
             for request in world.requests:
                 if request.answer is not None and not request.safe:
                     after = network.unknown(after, request)
+            after = replicated(after)
             clock = f", its clock ahead by {ahead}" if ahead else ""
             yield Step("failover", f"failover: the new primary has what a majority has{clock}", after)
 
@@ -91,12 +91,15 @@ class Steps:
 
 
 def replicated(world: World) -> World:
-    all_safe = all(request.safe or request.answer is None for request in world.requests)
+    all_safe = not any(map(_in_doubt, world.requests))
     if world.committed is world.primary and all_safe and all(call.safe for call in world.calls):
         return world
     requests = tuple(
-        request if request.answer is None or request.safe else replace(request, safe=True)
-        for request in world.requests
+        replace(request, safe=True) if _in_doubt(request) else request for request in world.requests
     )
-    calls = tuple(call if call.safe else replace(call, safe=True) for call in world.calls)
+    calls = tuple(dict.fromkeys(replace(call, safe=True) for call in world.calls))
     return replace(world, committed=world.primary, requests=requests, calls=calls)
+
+
+def _in_doubt(request: Request) -> bool:
+    return not request.safe and (request.answer is not None or request.kind == "look")

@@ -12,11 +12,13 @@ from mongolock_async._protocol.pipeline import PLACE_MS
 TICK = PLACE_MS // 2
 TTL = 3
 MARGIN = 1
+# What a grant by another's command lives at first.
+FIRST = 2
 # Ticks, by which an idle document outlives its last token; more than clocks of primaries differ by.
 RETENTION = 1
 
-Kind = Literal["try", "wait", "ask", "renew", "release"]
-Phase = Literal["idle", "asking", "unsure", "waiting", "holding"]
+Kind = Literal["try", "wait", "ask", "look", "refresh", "renew", "release"]
+Phase = Literal["idle", "asking", "unsure", "waiting", "holding", "deaf"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,12 @@ class Stored:
 
 
 def freeze(document: Document) -> Stored:
-    return Stored(document.token, tuple(document.holders), tuple(document.queue))
+    return Stored(document.token, tuple(map(_plain, document.holders)), tuple(document.queue))
+
+
+def _plain(holder: Entry) -> Entry:
+    """Which command has granted it is asked once, when that is carried out."""
+    return replace(holder, by=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,6 @@ class Answer:
     token: int = 0
     remaining: int = 0
     waits: bool = False
-    newest: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,8 @@ class Request:
     """A command on its way, or its answer.
 
     ``heard``: its member still listens. ``undo``: it is given back as soon as it was carried out.
-    ``safe``: a majority has what it wrote. ``since``: when it was sent for the first time.
+    ``safe``: a majority has what it wrote, or what it asks about. ``since``: when it was sent for the first
+    time. ``token``: of the lease that it renews.
     """
 
     kind: Kind
@@ -61,24 +68,24 @@ class Request:
     undo: bool = False
     answer: Answer | None = None
     safe: bool = False
+    token: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """News of a promotion, on its way to the one who waits."""
+    """On its way to one who is said to have been granted the lock. ``safe``: that no failover can undo it."""
 
     member: int
     lease: str
-    token: int
-    safe: bool
+    safe: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
     """One process.
 
-    ``stays``: its claim waits if need be. ``since``: when it sent its claim, or what a grant by call counts
-    from. ``newest``: the holder's token in the last answer. ``until``: when it stops to believe.
+    ``deaf``: it refreshes its place, and does nothing else. ``stays``: its claim waits if need be. ``since``:
+    when it sent its claim, or its last question that was answered. ``until``: when it stops to believe.
     ``writing``: the token of a write that it is about to do. ``offset``: what its clock is ahead by.
     """
 
@@ -87,7 +94,6 @@ class Member:
     leases: int = 0
     stays: bool = False
     since: int = 0
-    newest: int = 0
     token: int = 0
     until: int = 0
     writing: int = 0
@@ -128,6 +134,10 @@ class World:
         index = self.requests.index(request)
         return replace(self, requests=self.requests[:index] + self.requests[index + 1 :])
 
+    def call(self, *calls: Call) -> World:
+        """One that is under way already makes no difference."""
+        return replace(self, calls=tuple(dict.fromkeys((*self.calls, *calls))))
+
     def awaits(self, number: int) -> bool:
         """Whether this member listens for an answer."""
         return any(request.heard and request.member == number for request in self.requests)
@@ -158,4 +168,4 @@ def same(one: Stored | None, other: Stored | None, clock: int) -> bool:
 
 
 def member_name(number: int) -> str:
-    return "ABC"[number]
+    return "ABCD"[number]

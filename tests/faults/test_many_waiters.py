@@ -101,7 +101,7 @@ async def test_1000_releases_at_the_moment_of_an_arrival_leave_nobody_waiting(ma
 
 
 async def test_those_who_wait_survive_a_change_of_primary(make: Any, replica_set: Any) -> None:
-    """Also a waiter whose stream was open on the old one."""
+    """Also a waiter whose cursor was open on the old one, which does not end it."""
     locks, others = make(), make()
     held = await locks.acquire("cron", ttl=60)
     waiter = asyncio.create_task(others.acquire("cron"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 from pymongo.errors import OperationFailure
-from secured import LEAST, Guarded
+from secured import ALL, CALLING, LEAST, Guarded
 from support import connected, until
 
 from mongolock_async import LockBackendError, LockRepository
@@ -52,9 +53,18 @@ def without(action: str) -> list[str]:
     return [other for other in LEAST if other != action]
 
 
+def calling_without(*actions: str) -> dict[str, Any]:
+    """All of the least but these, on the collection of the calls."""
+    return {**ALL, "locks.calls": [other for other in CALLING if other not in actions]}
+
+
 def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Our own: asyncio, in debug mode, has its own to say on a busy machine."""
-    return [record.getMessage() for record in caplog.records if record.name == "mongolock_async"]
+    return [record.getMessage() for record in ours(caplog) if record.levelno >= logging.WARNING]
+
+
+def ours(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    return [record for record in caplog.records if record.name == "mongolock_async"]
 
 
 @pytest.fixture(autouse=True)
@@ -78,14 +88,33 @@ async def test_the_least_are_enough_to_obtain_renew_and_release(
     assert warnings_of(caplog) == []
 
 
-async def test_the_least_are_enough_to_wait_by_events(user: Make, caplog: pytest.LogCaptureFixture) -> None:
-    locks, others = (await user(locks=LEAST)).locks, (await user(locks=LEAST)).locks
+async def test_the_least_are_enough_to_wait_by_calls_and_to_call(
+    user: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    locks, others = (await user(**ALL)).locks, (await user(**ALL)).locks
     lease = await locks.acquire("cron")
     waiter = asyncio.create_task(others.acquire("cron", timeout=20))
-    await until(lambda: _waits_by(others, "events"))
+    await until(lambda: _queued(locks))
     await lease.release()
     assert (await waiter).held
+    assert others.stats().waits_by == "calls"
     assert warnings_of(caplog) == []
+
+
+async def test_where_the_collection_of_the_calls_is_there_nobody_has_to_create_it(
+    user: Make, guarded: Guarded, caplog: pytest.LogCaptureFixture
+) -> None:
+    privileges = calling_without("convertToCapped")
+    one, other = await user(**privileges), await user(**privileges)
+    guarded.root[one.database.name].create_collection("locks.calls", capped=True, size=131_072)
+    lease = await one.locks.acquire("cron")
+    waiter = asyncio.create_task(other.locks.acquire("cron", timeout=20))
+    await until(lambda: _queued(one.locks))
+    await lease.release()
+    assert (await waiter).held
+    assert other.locks.stats().waits_by == "calls"
+    assert warnings_of(caplog) == []
+    assert guarded.root[one.database.name]["locks.calls"].count_documents({"leases": {"$exists": True}}) == 1
 
 
 async def test_the_least_are_enough_for_a_block_that_outlives_its_ttl(user: Make) -> None:
@@ -177,19 +206,48 @@ async def test_without_create_index_there_is_one_warning_and_the_rest_works(
     )
 
 
-async def test_without_change_stream_there_is_one_warning_and_waiters_poll(
+DEAF = {
+    "nothing": (CALLING, "locks.calls is not there, and we have no right to create it"),
+    "convertToCapped": (("convertToCapped",), "locks.calls is not there, and we have no right to create it"),
+    "find": (("find",), "OperationFailure (code 13)"),
+    "insert": (("insert",), "locks.calls is not there, and we have no right to create it"),
+}
+
+
+@pytest.mark.parametrize("missing", DEAF)
+async def test_without_a_privilege_on_the_calls_there_is_one_warning_and_waiters_poll(
+    user: Make, caplog: pytest.LogCaptureFixture, missing: str
+) -> None:
+    """Those who wait and those who release are users of the same kind."""
+    actions, why = DEAF[missing]
+    locks, others = [(await user(**calling_without(*actions))).locks for _ in range(2)]
+    for _ in range(2):
+        lease = await locks.acquire("cron")
+        waiter = asyncio.create_task(others.acquire("cron", timeout=20))
+        await until(lambda: _waits_by(others, "polling"))
+        await asyncio.sleep(1.5)  # it is tried again after 1 s
+        released = time.monotonic()
+        assert await lease.release() is True
+        await (await waiter).release()
+        assert time.monotonic() - released < 2
+    (warning,) = warnings_of(caplog)
+    assert warning.startswith("waiting by polling: no calls from test_")
+    assert warning.endswith(why)
+
+
+async def test_whoever_may_not_call_leaves_those_who_wait_to_their_looks(
     user: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
-    locks, others = (await user(locks=LEAST)).locks, (await user(locks=without("changeStream"))).locks
+    locks, others = (await user(locks=LEAST)).locks, (await user(**ALL)).locks
     lease = await locks.acquire("cron")
     waiter = asyncio.create_task(others.acquire("cron", timeout=20))
-    await until(lambda: _waits_by(others, "polling"))
-    await asyncio.sleep(1.5)  # the stream is tried again after 1 s
-    await lease.release()
-    await (await waiter).release()
-    assert warnings_of(caplog) == [
-        "waiting by polling: no change stream: watch: MongoDB failed: OperationFailure (code 13)"
-    ]
+    await until(lambda: _waits_by(others, "calls"))
+    await until(lambda: _queued(others))
+    assert await lease.release() is True
+    assert (await waiter).held
+    assert warnings_of(caplog) == []
+    (line,) = [record.getMessage() for record in ours(caplog)]
+    assert line == "a waiter for 'cron' was not called, and has to look: LockError"
 
 
 CALLS: dict[str, Callable[[LockRepository], Any]] = {
@@ -250,13 +308,19 @@ async def test_a_lease_whose_user_may_not_update_any_more_is_lost_at_its_end(
 
 
 async def test_a_waiter_whose_user_may_not_update_any_more_is_told_so(user: Make, guarded: Guarded) -> None:
-    locks, one = (await user(locks=LEAST)).locks, await user(locks=LEAST)
-    await locks.acquire("cron", ttl=3)
+    locks, one = (await user(**ALL)).locks, await user(**ALL)
+    await locks.acquire("cron", ttl=2)
     waiter = asyncio.create_task(one.locks.acquire("cron", timeout=30))
-    await until(lambda: _waits_by(one.locks, "events"))
-    guarded.change(one.name, one.database.name, {"locks": without("update")})
-    with pytest.raises(LockBackendError, match="code 13"):
-        await waiter
+    await until(lambda: _queued(locks))
+    guarded.change(one.name, one.database.name, {**ALL, "locks": without("update")})
+    async with asyncio.timeout(10):
+        with pytest.raises(LockBackendError, match="code 13"):
+            await waiter
+
+
+async def _queued(locks: LockRepository) -> bool:
+    info = await locks.get("cron")
+    return info is not None and len(info.queue) == 1
 
 
 async def _has_renewed(locks: LockRepository) -> bool:

@@ -188,16 +188,21 @@ async def test_an_index_a_renewal_and_a_release_that_fail_show_nothing(
 
 
 @on_replica_set
-async def test_a_stream_that_breaks_shows_nothing(
-    heard: Heard, locks: LockRepository, others: LockRepository, client: Any
+async def test_calls_that_can_be_neither_read_nor_written_show_nothing(
+    heard: Heard, locks: LockRepository, others: LockRepository, client: Any, collection: Any
 ) -> None:
-    lease = await locks.acquire("cron")
-    async with failing(client, "aggregate"):
+    lease = await locks.acquire("cron", SECRET)
+    backend: Any = others._backend
+    async with failing(client, "getMore", "insert", namespace=f"{collection.full_name}.calls"):
+        await backend._calls._capped.ensure()
+        place = {"lease": "strange.1", "ear": "strange"}
         waiter = asyncio.create_task(others.acquire("cron", SECRET))
-        await heard.line("no change stream")
+        await heard.line("no calls from")
+        await backend._calls.tell("cron", [place], None)
         await lease.release()
         await waiter
-    assert shown(heard.texts, [others._member.id]) == []
+    assert heard.logged("a waiter for 'cron' was not called")
+    assert shown(heard.texts, [others._member.id, "strange"]) == []
 
 
 async def test_an_owner_that_is_too_large_is_not_shown(heard: Heard, locks: LockRepository) -> None:

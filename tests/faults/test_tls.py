@@ -128,14 +128,14 @@ async def test_a_client_that_does_not_trust_the_server_is_told_so(
 
 
 async def lock_and_wait(client: Any) -> None:
-    """Obtain, wait by events, and hold in a block."""
+    """Obtain, wait to be called, and hold in a block."""
     database = f"test_{uuid.uuid4().hex}"
     collection = client[database]["locks"]
     async with LockRepository(collection) as locks, LockRepository(collection) as others:
         lease = await locks.obtain("cron")
         assert lease is not None
         waiter = asyncio.create_task(others.acquire("cron", timeout=20))
-        await until(lambda: _by_events(others))
+        await until(lambda: _by_calls(others))
         await lease.release()
         await (await waiter).release()
         async with locks.lock("cron") as lease:
@@ -143,5 +143,5 @@ async def lock_and_wait(client: Any) -> None:
     await client.drop_database(database)
 
 
-async def _by_events(locks: LockRepository) -> bool:
-    return locks.stats().waits_by == "events"
+async def _by_calls(locks: LockRepository) -> bool:
+    return locks.stats().waits_by == "calls"

@@ -6,18 +6,24 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from mongo.shared import Fail, with_clock
+from mongo.shared import Answers, Fail, with_clock
 from mongo.transactions import Account
+from support import connected
 
 from mongolock_async import LockRepository
 from mongolock_async._memory.clock import MemoryClock
-from mongolock_async._mongo import attempts
+from mongolock_async._mongo import attempts, backend, calls, listening
 
 
 @pytest.fixture
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have no command sent again because the machine stalls for a second: commands are counted here."""
     monkeypatch.setattr(attempts, "ATTEMPTS", (15.0,) * 5)
+    monkeypatch.setattr(calls, "TELL", 15.0)
+    monkeypatch.setattr(backend, "CONFIRM_SECONDS", 15.0)
+    # After what was broken on purpose, nobody has to be spared.
+    monkeypatch.setattr(listening, "JITTER", 0.01)
+    monkeypatch.setattr(listening, "AGAIN", 0.05)
 
 
 @pytest.fixture
@@ -44,6 +50,26 @@ async def fail(client: Any) -> AsyncIterator[Fail]:
 def clock(locks: LockRepository) -> MemoryClock:
     """That of ``locks``: real time goes by on it, too."""
     return with_clock(locks)
+
+
+@pytest.fixture
+def far_commands() -> Answers:
+    """Every command that the other process sends."""
+    return Answers()
+
+
+@pytest.fixture
+async def far_client(uri: str, driver: str, far_commands: Answers) -> AsyncIterator[Any]:
+    """A client of another process."""
+    async with connected(driver, uri, event_listeners=[far_commands]) as client:
+        yield client
+
+
+@pytest.fixture
+async def far(store: Any, far_client: Any) -> AsyncIterator[LockRepository]:
+    """A repository of another process, on the same collection."""
+    async with LockRepository(far_client[store.database.name][store.name]) as locks:
+        yield locks
 
 
 @pytest.fixture

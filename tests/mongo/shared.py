@@ -7,7 +7,8 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from pymongo.monitoring import CommandStartedEvent
+import pytest
+from pymongo.monitoring import CommandFailedEvent, CommandStartedEvent, CommandSucceededEvent
 from support import HANDSHAKE, CommandLog, until
 
 from mongolock_async import Lease, LockInfo, LockRepository
@@ -36,6 +37,45 @@ class Meanwhile(CommandLog):
             self.todo.pop(0)()
 
 
+class Answers(CommandLog):
+    """Knows which commands have no answer yet, which were cut off, and which left a cursor open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unanswered: dict[int, str] = {}
+        self.cut_off: list[str] = []
+        self.cursors: list[int] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        super().started(event)
+        self.unanswered[event.request_id] = event.command_name
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        self.unanswered.pop(event.request_id, None)
+        self.cursors.append(event.reply.get("cursor", {}).get("id", 0))
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        self.unanswered.pop(event.request_id, None)
+        if "code" not in event.failure:  # no word of the server
+            self.cut_off.append(event.command_name)
+
+    def clear(self) -> None:
+        super().clear()
+        self.cursors.clear()
+
+    def on(self, collection: str, name: str) -> list[dict[str, Any]]:
+        """The commands of this name on a collection."""
+        sent = [dict(event.command) for event in self.sent if event.command_name == name]
+        return [command for command in sent if collection in {command[name], command.get("collection")}]
+
+
+class StandingClock(MemoryClock):
+    """Only a test sets it forward."""
+
+    def now(self) -> float:
+        return self.ahead
+
+
 def request(owner: str | int = "me", name: str = "cron", ttl: float = 30, **options: Any) -> Request:
     """A claim of the lock."""
     return Request(name, owner, ttl, **options)
@@ -44,6 +84,8 @@ def request(owner: str | int = "me", name: str = "cron", ttl: float = 30, **opti
 def with_clock(locks: LockRepository, clock: MemoryClock | None = None) -> MemoryClock:
     """Have it judge its deadlines by a clock that the test sets forward; the server keeps its own."""
     clock = clock or MemoryClock()
+    backend: Any = locks._backend
+    backend._calls._members.pop(locks._member.id, None)
     locks._member = Member(locks._backend, locks._backend, clock, None)
     return clock
 
@@ -79,18 +121,34 @@ async def stands(locks: LockRepository, count: int = 1) -> None:
 
 
 async def listens(locks: LockRepository) -> None:
-    """Wait until its stream is open, what was missed before is asked for, and the last look is answered."""
+    """Wait until it stands in the queue, and reads the calls to it."""
 
-    async def hears_all() -> bool:
-        waiting = locks._member.waiting
-        calls = waiting._calls
-        return calls.opened is not None and all(
-            place.state is State.QUEUED and place.opening == calls.openings
-            for place in waiting._places.values()
-        )
+    async def reads() -> bool:
+        places = locks._member.waiting._places.values()
+        return bool(places) and all(place.state is State.QUEUED for place in places) and reading(locks)
 
-    await until(hears_all, within=30)
+    await until(reads, within=30)
     await drained(locks)
+
+
+def reading(locks: LockRepository) -> bool:
+    """Whether it has a cursor on the calls."""
+    backend: Any = locks._backend
+    listening = backend._calls._listening
+    return listening is not None and listening._cursor is not None and bool(listening._cursor.cursor_id)
+
+
+async def callable_by(locks: LockRepository) -> Any:
+    """Have it known to be there where calls are written, as after the first one; the collection."""
+    backend: Any = locks._backend
+    await backend._calls._capped.ensure()
+    return backend._calls._capped._plain
+
+
+def polls(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """The lines that say why waiting is by polling."""
+    lines = [record.getMessage() for record in caplog.records if record.name == "mongolock_async"]
+    return [line for line in lines if "waiting by polling" in line]
 
 
 async def expire(collection: Any, name: str = "cron") -> None:

@@ -71,7 +71,7 @@ async def test_a_client_for_the_renewals_sends_the_renewals_and_nothing_else(
         renewals = client[collection.database.name][collection.name]
         async with LockRepository(collection, renewal_collection=renewals) as locks:
             lease = await locks.acquire("cron", keep_alive=True)
-            batch = {"cron": lease._holding.id}
-            assert await locks._member.leases.keep_alive._renew(batch, 5) == {lease._holding.id}
-    assert renewing.counts == {"update": 1}
+            assert await locks._member.leases._renew_batch([lease._holding], 5) == {lease._holding.id}
+            assert await locks._member.leases._refresh_batch([], 5) == set()
+    assert renewing.counts == {"update": 2}
     assert "update" not in commands.counts

@@ -76,7 +76,7 @@ async def test_a_boundary_is_one_command_and_one_for_the_release(
 async def test_renewing_many_leases_is_one_command(warm: LockRepository, commands: CommandLog) -> None:
     batch = await _leases(warm, 20)
     commands.clear()
-    assert await warm._backend.renew(batch, 5) == set(batch.values())
+    assert await warm._backend.renew(batch, 5) == {lease for lease, _ in batch.values()}
     assert commands.counts == {"update": 1}
 
 
@@ -87,7 +87,7 @@ async def test_a_lost_lease_among_many_costs_one_read(
     await warm.force_release("n1")
     await expire(collection, "n2")
     commands.clear()
-    assert await warm._backend.renew(batch, 5) == {batch["n0"], batch["n3"]}
+    assert await warm._backend.renew(batch, 5) == {batch["n0"][0], batch["n3"][0]}
     assert commands.counts == {"update": 1, "find": 1}
 
 
@@ -105,7 +105,9 @@ async def test_a_release_waits_for_one_node_and_all_else_for_the_majority(
     assert commands.last("findAndModify")["writeConcern"] == {"w": "majority"}
     await lease.renew()
     assert commands.last("findAndModify")["writeConcern"] == {"w": "majority"}
-    await warm._backend.renew({"cron": lease._holding.id}, 5)
+    await warm._backend.renew({"cron": (lease._holding.id, lease.fencing_token)}, 5)
+    assert commands.last("update")["writeConcern"] == {"w": "majority"}
+    await warm._backend.refresh({"cron": "none"}, 5)
     assert commands.last("update")["writeConcern"] == {"w": "majority"}
     await lease.release()
     assert commands.last("findAndModify")["writeConcern"] == {"w": 1}
@@ -114,7 +116,7 @@ async def test_a_release_waits_for_one_node_and_all_else_for_the_majority(
 async def test_every_command_has_a_deadline(warm: LockRepository, commands: CommandLog) -> None:
     async with warm.lock("cron") as lease:
         await lease.renew()
-        await warm._backend.renew({"cron": lease._holding.id}, 5)
+        await warm._backend.renew({"cron": (lease._holding.id, lease.fencing_token)}, 5)
         await warm._backend.look("cron", lease._holding.id)
         await warm.get("cron")
         assert [info async for info in warm.list()]
@@ -142,7 +144,7 @@ async def test_a_failed_obtain_leaves_no_oplog_entry(
         assert entries() == before > 0
 
 
-async def _leases(locks: LockRepository, count: int) -> dict[str, str]:
+async def _leases(locks: LockRepository, count: int) -> dict[str, tuple[str, int]]:
     """So many, by their names."""
     leases = [await locks.acquire(f"n{number}") for number in range(count)]
-    return {lease.name: lease._holding.id for lease in leases}
+    return {lease.name: (lease._holding.id, lease.fencing_token) for lease in leases}

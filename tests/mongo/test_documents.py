@@ -49,7 +49,7 @@ async def test_to_create_a_lock_that_is_there_changes_nothing_of_it(
 async def test_a_claim_that_is_refused_changes_nothing(locks: LockRepository, collection: Any) -> None:
     await locks._backend.claim(request("other", capacity=3), "other.1")
     before = await collection.find_one()
-    await locks._backend.claim(request(), "m.1", wait=True)
+    await locks._backend.claim(request(), "m.1", first=10)
     await locks._backend.claim(request(capacity=3, weight=3), "m.2")
     assert await collection.find_one() == before
 
@@ -67,10 +67,12 @@ async def test_a_served_boundary_is_remembered_for_as_long_as_it_lasts(
 def test_an_answer_that_comes_late_tells_the_boundary_that_was_granted(plain: Any) -> None:
     """A reply that was lost is read once more, by then perhaps after the next boundary."""
     new_year = datetime(2026, 1, 1, tzinfo=UTC)
-    claim = pipeline.claim_tick("s.1", owner="me", ttl_ms=60_000, period_ms=1000, after_ms=0, now=new_year)
+    claim = pipeline.claim_tick(
+        "s.1", owner="me", ttl_ms=60_000, period_ms=1000, after_ms=0, by="c.1", now=new_year
+    )
     plain.update_one({"_id": "tick"}, claim, upsert=True)
     late = datetime(2026, 1, 1, 0, 0, 2, 500_000, tzinfo=UTC)
-    answer = plain.find_one({"_id": "tick"}, projection.reply_tick("s.1", period_ms=1000, now=late))
-    assert answer["reply"]["tick"]["boundary_ms"] == new_year.timestamp() * 1000
-    assert answer["reply"]["tick"]["next_ms"] == 500
-    assert answer["reply"]["tick"]["served"] is False
+    answer = plain.find_one({"_id": "tick"}, projection.reply_tick("s.1", by="c.1", period_ms=1000, now=late))
+    assert answer["tick"]["boundary_ms"] == new_year.timestamp() * 1000
+    assert answer["tick"]["next_ms"] == 500
+    assert answer["tick"]["served"] is False

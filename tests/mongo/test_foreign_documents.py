@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from mongo.shared import look, request, stands, waiting
+from mongo.shared import look, request, stands, waiting, with_clock
 from support import until
 
 from mongolock_async import LockError, LockRepository
@@ -45,7 +45,8 @@ async def test_a_foreign_document_is_refused_and_left_as_it_is(
     ):
         with pytest.raises(LockError, match="is not a lock; it was left as it is"):
             await use
-    assert await locks._backend.renew({"cron": "m.1"}, 5) == set()
+    assert await locks._backend.renew({"cron": ("m.1", 1)}, 5) == set()
+    assert await locks._backend.refresh({"cron": "m.1"}, 5) == set()
     assert await collection.find_one({"_id": "cron"}) == stored
 
 
@@ -80,9 +81,11 @@ async def test_a_document_that_is_replaced_by_a_foreign_one_ends_the_wait(
     locks: LockRepository, others: LockRepository, collection: Any
 ) -> None:
     await locks.acquire("cron")
+    clock = with_clock(others)
     waiter = waiting(others)
     await stands(locks)
     await collection.replace_one({"_id": "cron"}, {"somebody": "else's"})
+    clock.advance(1)  # it looks
     with pytest.raises(LockError, match="not a lock"):
         await waiter
 
@@ -91,7 +94,7 @@ async def test_one_broken_document_costs_no_other_lease(
     locks: LockRepository, clock: MemoryClock, collection: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     leases = [await locks.acquire(f"n{number}", ttl=30, keep_alive=True) for number in range(4)]
-    await collection.update_one({"_id": "n1"}, {"$set": {"capacity": 2.5}})
+    await collection.update_one({"_id": "n1"}, {"$set": {"holders.0.ttl": "broken"}})
     clock.advance(11)
 
     async def failed() -> bool:
@@ -114,4 +117,4 @@ async def test_a_document_that_a_transaction_had_verified_is_still_a_lock(
     await locks._backend.claim(request(), "m.1")
     await collection.update_one({"_id": "cron"}, {"$set": {"verified": 3}})
     assert (await look(locks)).held
-    assert await locks._backend.release("cron", "m.1") is True
+    assert (await locks._backend.release("cron", "m.1"))[0] is True

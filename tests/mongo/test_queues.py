@@ -63,14 +63,17 @@ async def test_in_a_queue_of_1000_a_command_costs_a_few_times_what_it_costs_alon
         assert (await backend.claim(request(), "m.1")).grant is None
 
     async def release() -> None:
-        assert await backend.release("cron", "m.1") is False
+        assert (await backend.release("cron", "m.1"))[0] is False
 
     async def renew() -> None:
-        assert await backend.renew({"cron": held._holding.id}, 20)
+        assert await backend.renew({"cron": (held._holding.id, held.fencing_token)}, 20)
 
-    alone = [await cost(client, work) for work in (claim, release, renew)]
+    async def see() -> None:
+        assert (await backend.look("cron", "m.1")).grant is None
+
+    alone = [await cost(client, work) for work in (claim, release, renew, see)]
     await queue_up(collection, WAITERS)
-    crowded = [await cost(client, work) for work in (claim, release, renew)]
+    crowded = [await cost(client, work) for work in (claim, release, renew, see)]
     print(f"alone {alone}, behind {WAITERS} {crowded}")
     assert all(much < 20 * little for little, much in zip(alone, crowded, strict=True))
     assert len((await look(locks)).queue) == WAITERS

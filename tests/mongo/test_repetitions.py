@@ -6,7 +6,20 @@ import asyncio
 from typing import Any
 
 import pytest
-from mongo.shared import Fail, Meanwhile, drained, expire, is_free, look, request
+from mongo.shared import (
+    Fail,
+    Meanwhile,
+    StandingClock,
+    callable_by,
+    drained,
+    expire,
+    is_free,
+    listens,
+    look,
+    request,
+    waiting,
+    with_clock,
+)
 from mongo.transactions import session_of
 from pymongo import MongoClient
 from support import CommandLog, until
@@ -92,6 +105,57 @@ async def test_a_repeated_release_says_what_the_first_one_did(
 
 
 @on_replica_set
+@pytest.mark.parametrize("way", ["release", "force"])
+async def test_a_repeated_release_tells_whom_the_first_one_has_granted(
+    locks: LockRepository, far: LockRepository, client: Any, commands: CommandLog, way: str
+) -> None:
+    """The waiter hears of it by a call, and by nothing else: its clock stands still."""
+    lease = await locks.acquire("cron")
+    await callable_by(locks)
+    with_clock(far, StandingClock())
+    waiter = waiting(far)
+    await listens(far)
+    await lose_a_reply(client)
+    commands.clear()
+    assert await (lease.release() if way == "release" else locks.force_release("cron")) is True
+    assert commands.counts == {"findAndModify": 2, "insert": 1}
+    assert (await waiter).held
+
+
+@on_replica_set
+async def test_a_repeated_release_tells_a_waiter_of_its_own_process(
+    locks: LockRepository, client: Any, commands: CommandLog
+) -> None:
+    with_clock(locks, StandingClock())
+    lease = await locks.acquire("cron")
+    waiter = waiting(locks, keep_alive=True)
+    await listens(locks)
+    await lose_a_reply(client)
+    commands.clear()
+    assert await lease.release() is True
+    assert (await waiter).held
+    counts = {name: count for name, count in commands.counts.items() if name != "getMore"}
+    assert counts == {"findAndModify": 2, "find": 1}
+
+
+@on_replica_set
+async def test_a_repeated_claim_tells_whom_the_first_one_has_granted(
+    locks: LockRepository, far: LockRepository, client: Any, collection: Any, commands: CommandLog
+) -> None:
+    await locks.acquire("cron")
+    await callable_by(locks)
+    with_clock(far, StandingClock())
+    waiter = waiting(far)
+    await listens(far)
+    await expire(collection)
+    await lose_a_reply(client)
+    commands.clear()
+    assert await locks.obtain("cron") is None
+    assert commands.counts == {"findAndModify": 2, "find": 1, "insert": 1}
+    assert (await waiter).held
+
+
+@on_replica_set
 async def test_a_repeated_release_of_another_lease_says_false(
     locks: LockRepository, others: LockRepository, client: Any, collection: Any
 ) -> None:
@@ -131,7 +195,7 @@ async def test_a_claim_that_fails_after_it_was_written_is_given_back(
 
 
 @on_replica_set
-async def test_a_claim_without_an_answer_is_withdrawn_in_its_own_session_which_ends_then(
+async def test_a_claim_without_an_answer_is_withdrawn_in_its_own_session(
     locks: LockRepository, client: Any, collection: Any, commands: CommandLog, fail: Fail
 ) -> None:
     await locks.create("cron")
@@ -140,15 +204,31 @@ async def test_a_claim_without_an_answer_is_withdrawn_in_its_own_session_which_e
     backend: Any = locks._backend
     with pytest.raises(LockBackendError):
         await backend.claim(request(), "m.1")
-    session = backend._unknown["m.1"]
+    session = backend._commands._unknown["m.1"]
     async with session_of(client) as another:  # would be given that of the claim, had it been let go
         await collection.find_one({}, session=another)
         await backend.withdraw("cron", "m.1")
     claim, _, withdrawal = (event.command for event in commands.sent)
     assert withdrawal["lsid"] == claim["lsid"]
     assert withdrawal["txnNumber"] > claim["txnNumber"]
+    assert backend._commands._unknown == {}
+    assert not session.has_ended  # it may serve another command
+    await locks.aclose()
     assert session.has_ended
-    assert backend._unknown == {}
+
+
+@on_replica_set
+async def test_commands_at_a_time_have_sessions_of_their_own(
+    locks: LockRepository, commands: CommandLog
+) -> None:
+    await locks.create("cron")
+    commands.clear()
+    for _ in range(2):
+        await locks.get("cron")
+        await asyncio.gather(*(locks.obtain(f"n{number}") for number in range(5)))
+    sessions = [event.command["lsid"]["id"] for event in commands.sent if "txnNumber" in event.command]
+    assert len(set(sessions[:5])) == 5
+    assert set(sessions[5:]) == set(sessions[:5])
 
 
 @pytest.mark.parametrize("late", [False, True])

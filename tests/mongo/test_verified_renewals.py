@@ -56,6 +56,43 @@ async def test_verifying_one_lease_delays_no_renewal_of_another(
         await until(lambda: asyncio.sleep(0, lease.remaining > 25))
 
 
+async def blocked(collection: Any, count: int) -> None:
+    """Wait until so many writes wait for the end of a transaction."""
+
+    async def so_many() -> bool:
+        waits = {"ns": collection.full_name, "writeConflicts": {"$gt": 0}}
+        found = await collection.database.client.admin.command({"currentOp": 1, **waits})
+        return len(found["inprog"]) == count
+
+    await until(so_many, within=15)
+
+
+@pytest.mark.parametrize("kind", ["update", "findAndModify"])
+async def test_of_renewals_that_wait_for_a_transaction_the_latest_expiry_stands(
+    locks: LockRepository, client: Any, collection: Any, account: Account, kind: str
+) -> None:
+    """They are carried out in any order, each with the time at which it began."""
+    lease = await locks.acquire("cron")
+    backend: Any = locks._backend
+    renewals: list[asyncio.Task[Any]] = []
+    async with transaction_of(client) as session:
+        await account.add(session)
+        await lease.verify(session)
+        for count in range(1, 7):
+            await asyncio.sleep(0.02)
+            began = (await client.admin.command("hello"))["localTime"]
+            renewal = (
+                backend.renew({"cron": (lease._holding.id, lease.fencing_token)}, 20)
+                if kind == "update"
+                else backend.prolong("cron", lease._holding.id, lease.fencing_token)
+            )
+            renewals.append(asyncio.create_task(renewal))
+            await blocked(collection, count)
+    await asyncio.gather(*renewals)
+    (holder,) = (await collection.find_one())["holders"]
+    assert (holder["expires"] - began).total_seconds() >= 30
+
+
 async def test_short_transactions_one_after_another_do_not_starve_the_renewal(
     locks: LockRepository, clock: MemoryClock, client: Any, account: Account
 ) -> None:

@@ -87,7 +87,7 @@ async def waited_for(collection: Any) -> bool:
 
 TAKE_OVERS: dict[str, Callable[[LockRepository], Awaitable[object]]] = {
     "by force": lambda locks: locks.force_release("cron"),
-    "by standing in line": lambda locks: locks._backend.claim(request(), "n.1", wait=True),
+    "by standing in line": lambda locks: locks._backend.claim(request(), "n.1", first=10),
 }
 
 

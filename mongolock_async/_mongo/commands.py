@@ -1,0 +1,133 @@
+"""Commands that change locks, and that call whom they have granted one."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pymongo
+from pymongo import ReturnDocument
+
+from mongolock_async._errors import LockBackendError
+from mongolock_async._protocol.expressions import Expression, Stage, each, is_lock, keep, some
+
+from .calls import Calls, Moment
+from .link import Link
+from .sessions import ClientSession
+
+Found = Mapping[str, Any]
+
+
+class Commands:
+    """Each in a session, which knows the moment at which it was carried out."""
+
+    def __init__(self, link: Link, calls: Calls) -> None:
+        self._link = link
+        self._calls = calls
+        self._id = secrets.token_hex(8)
+        self._numbers = itertools.count(1)
+        # The sessions of claims that have no answer, until they are withdrawn.
+        self._unknown: dict[str, ClientSession] = {}
+
+    def new_id(self) -> str:
+        """Of a command that may grant; the same in its repetitions."""
+        return f"{self._id}.{next(self._numbers)}"
+
+    @asynccontextmanager
+    async def session(self, action: str, name: str, claim: str | None = None) -> AsyncIterator[ClientSession]:
+        """For one command, with our errors for the driver's.
+
+        That of a claim without an answer is kept for its withdrawal, which cannot be overtaken by it then.
+        """
+        session = None
+        try:
+            with self._link.command(action, name):
+                session = await self._link.sessions.begin()
+                yield session
+        except LockBackendError:
+            if claim is not None and session is not None:
+                self._unknown[claim] = session
+            raise
+        finally:
+            if session is not None and claim not in self._unknown:
+                await self._link.sessions.end(session)
+
+    async def change(
+        self, name: str, stages: list[Stage], answer: Stage, session: ClientSession, *, upsert: bool = False
+    ) -> Found | None:
+        """Change a document, for a majority; None: there is none."""
+        found = await self._link.change({"_id": name}, stages, answer, upsert=upsert, session=session)
+        await self._tell(name, found, session)
+        return found
+
+    async def let_out(
+        self,
+        action: str,
+        name: str,
+        taken: str,
+        by: str,
+        stages: list[Stage],
+        answer: Stage,
+        *,
+        sure: bool = False,
+        claim: str | None = None,
+    ) -> tuple[Found | None, int]:
+        """Take out what is to be ``taken``, by the command ``by``: the answer, and how often it was sent.
+
+        For one node, unless it is to be ``sure``. ``claim``: the lease id of the claim whose session it has.
+        """
+        kind = self._link.majority if sure else self._link.local
+        send = functools.partial(
+            kind.find_one_and_update,
+            {"_id": name},
+            stages,
+            projection=answer,
+            return_document=ReturnDocument.AFTER,
+        )
+        sent = 0
+
+        async def counted(**options: Any) -> Found | None:  # noqa: ANN401 - the driver's
+            nonlocal sent
+            sent += 1
+            found: Found | None = await send(**options)
+            return found
+
+        with self._link.command(action, name):
+            session = self._unknown.pop(claim or "", None) or await self._link.sessions.begin()
+            try:
+                found = await self._link.insist(counted, session)
+                if found is not None and "reply" not in found:
+                    found = stored(found, taken, by)
+                await self._tell(name, found, session)
+            finally:
+                await self._link.sessions.end(session)
+        return found, sent
+
+    async def update_many(
+        self, ids: Mapping[str, str], stages: list[Stage], array: str, stand: Expression, within: float
+    ) -> set[str]:
+        """Change many documents; the ids of those that stand in the array. A second command tells which."""
+        those = {"_id": {"$in": list(ids)}, "$expr": {"$and": [is_lock(), some(array, stand)]}}
+        with self._link.command("renew", None), pymongo.timeout(within):
+            result = await self._link.majority.update_many(those, stages)
+            if result.matched_count == len(ids):
+                return set(ids.values())
+            found = self._link.majority.find(those, {"live": each(keep(array, stand), "$$e.lease")})
+            return {lease async for one in found for lease in one["live"]}
+
+    async def _tell(self, name: str, found: Found | None, session: ClientSession) -> None:
+        if found is None:
+            return
+        granted: Sequence[Any] = found["reply"].get("granted", ())
+        if granted:
+            await self._calls.tell(name, granted, Moment.of(session))
+
+
+def stored(document: Found, taken: str, by: str) -> Found:
+    """The stored document, with which a command is answered that the driver repeated, tells as much."""
+    granted = [holder for holder in document.get("holders", ()) if holder.get("by") == by]
+    return {"released": document.get("released") == taken, "reply": {"granted": granted}}
