@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -43,6 +44,12 @@ class CommandLog(CommandListener):
     def last(self, name: str) -> dict[str, Any]:
         """The last command of this name, as it was sent."""
         return next(dict(event.command) for event in reversed(self.sent) if event.command_name == name)
+
+
+def heed_ctrl_c() -> None:
+    """A run in the background of a shell ignores Ctrl-C, and so would every program that it starts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 async def until(condition: Callable[[], Awaitable[bool]], within: float = 10) -> None:

@@ -13,12 +13,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pymongo import MongoClient
+from support import heed_ctrl_c
 
 from mongolock_async.testing import ReplicaSet
 
@@ -29,35 +31,23 @@ KILLS = 5
 RUN = re.compile(r"^Running increment task at (\S+)\n((?:Lock|Counter).*\n)*", re.MULTILINE)
 
 
-@pytest.mark.timeout(TICKS + 60)
 @pytest.mark.long
+@pytest.mark.timeout(TICKS + 60)
 def test_no_tick_runs_twice_and_only_a_killed_holders_tick_is_missed(
     replica_set: ReplicaSet, tmp_path: Path
 ) -> None:
+    heed_ctrl_c()
     uri = replica_set.uri.replace("/?", "/demo_under_kills?")
     with MongoClient[dict[str, Any]](uri) as client:
         client.drop_database("demo_under_kills")
         outputs: list[Path] = []
         demos = [start(uri, outputs, tmp_path) for _ in range(PROCESSES)]
-        killed = []
-        began = time.time()
-        # Some at any moment, some while the lock is held: within milliseconds of a boundary.
-        for number in range(KILLS):
-            at = began + 3 + number * (TICKS - 5) / KILLS
-            at = at + random.random() if number % 2 else int(at) + 1 + random.random() / 80
-            time.sleep(max(0, at - time.time()))
-            victim = random.choice(demos)
-            killed.append(int(time.time()))
-            victim.kill()
-            victim.wait()
-            demos.remove(victim)
-            demos.append(start(uri, outputs, tmp_path))
-        # Half-way between two boundaries, so that Ctrl-C meets nobody between a write and its line.
-        time.sleep(max(0, int(began) + TICKS + 0.5 - time.time()))
-        for demo in demos:
-            demo.send_signal(signal.SIGINT)
-        for demo in demos:
-            demo.wait(20)
+        try:
+            killed = run(demos, lambda: start(uri, outputs, tmp_path))
+        finally:
+            for demo in demos:
+                demo.kill()
+                demo.wait()
         counter = client.get_default_database().counters.find_one({"_id": "increment-counter"})
         client.drop_database("demo_under_kills")
 
@@ -81,6 +71,30 @@ def test_no_tick_runs_twice_and_only_a_killed_holders_tick_is_missed(
     # A process killed between its write and its line has counted without saying so.
     assert values == sorted(set(values))
     assert 0 <= counter["value"] - len(values) <= len(missed)
+
+
+def run(demos: list[subprocess.Popen[bytes]], another: Callable[[], subprocess.Popen[bytes]]) -> list[int]:
+    """Let them run, kill some and put others in their place, and end all by Ctrl-C; when they were killed."""
+    killed = []
+    began = time.time()
+    # Some at any moment, some while the lock is held: within milliseconds of a boundary.
+    for number in range(KILLS):
+        at = began + 3 + number * (TICKS - 5) / KILLS
+        at = at + random.random() if number % 2 else int(at) + 1 + random.random() / 80
+        time.sleep(max(0, at - time.time()))
+        victim = random.choice(demos)
+        killed.append(int(time.time()))
+        victim.kill()
+        victim.wait()
+        demos.remove(victim)
+        demos.append(another())
+    # Half-way between two boundaries, so that Ctrl-C meets nobody between a write and its line.
+    time.sleep(max(0, int(began) + TICKS + 0.5 - time.time()))
+    for demo in demos:
+        demo.send_signal(signal.SIGINT)
+    for demo in demos:
+        demo.wait(20)
+    return killed
 
 
 def start(uri: str, outputs: list[Path], folder: Path) -> subprocess.Popen[bytes]:
