@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pymongo
 from pymongo import AsyncMongoClient
 from pymongo.errors import AutoReconnect, PyMongoError
 
@@ -193,7 +194,8 @@ async def _state(node: Node) -> str:
     if not node.alive:
         return "DOWN"
     try:
-        hello = await asyncio.wait_for(node.command("hello"), 1)
-    except (PyMongoError, TimeoutError):
+        with pymongo.timeout(1):  # a client that is cancelled while it is closed stays open
+            hello = await node.command("hello")
+    except PyMongoError:
         return "SILENT"
     return "PRIMARY" if hello.get("isWritablePrimary") else "SECONDARY" if hello.get("secondary") else "OTHER"

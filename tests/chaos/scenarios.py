@@ -40,17 +40,19 @@ RELEASED = 0.05
 async def cut_off(network: Network, folder: Path, weak: str | None) -> dict[str, Any]:
     """The primary and half of the workers are cut off from the rest, in a moment in which the lock is free.
 
-    The old primary grants it, for as long as it does not know. Until a rule is broken, or four times; once
+    The old primary grants it, for as long as it does not know. Until a rule is broken, or eight times; once
     where none should be.
     """
-    arguments = ["--do", "tries", "--ttl", "10", "--hold", "5", *(["--weak", weak] if weak else [])]
+    # They rest for so long that there are such moments, and that one comes while the old primary grants.
+    arguments = ["--do", "tries", "--ttl", "10", "--hold", "5", "--rest", "1"]
+    arguments += ["--weak", weak] if weak else []
     cut: list[tuple[float, float]] = []
     acknowledged = 0
     async with Cluster([network.hosts[n] for n in NODES]) as cluster:
         crew = Crew([network.hosts[n] for n in CLIENTS], 4, cluster.uri, folder, arguments)
         try:
             await crew.ready()
-            while len(cut) < (4 if weak else 1) and not violations(_account(crew).history, PATIENCE):
+            while len(cut) < (8 if weak else 1) and not violations(_account(crew).history, PATIENCE):
                 primary = await cluster.working()
                 near, far = crew.hosts
                 others = [cluster.host(node) for node in cluster.nodes if node is not primary]

@@ -50,6 +50,7 @@ class Work:
         stop: asyncio.Event,
         *,
         hold: float,
+        rest: float,
         fenced: bool,
     ) -> None:
         self._locks = locks
@@ -58,6 +59,7 @@ class Work:
         self._recorder = recorder
         self._stop = stop
         self._hold = hold
+        self._rest = rest
         self._fenced = fenced
 
     async def blocks(self, name: str) -> None:
@@ -76,7 +78,7 @@ class Work:
                 if lease is not None:
                     await self._section(name, lease, self._some())
                     await lease.release()
-            await asyncio.sleep(random.uniform(0.02, 0.2))
+            await asyncio.sleep(random.uniform(self._rest / 10, self._rest))
 
     async def semaphore(self, name: str) -> None:
         """Several inside at a time, of different weights."""

@@ -49,6 +49,7 @@ async def main() -> None:
     parser.add_argument("--weak", choices=WEAK)
     parser.add_argument("--ttl", type=float, default=TTL)
     parser.add_argument("--hold", type=float, default=0.03)
+    parser.add_argument("--rest", type=float, default=0.2)
     parser.add_argument("--do", nargs="+", choices=list(KINDS), default=list(KINDS))
     options = parser.parse_args()
 
@@ -65,7 +66,8 @@ async def main() -> None:
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGUSR1, lambda: _fork(locks, recorder))
     recorder.note("hello")
-    work = Work(locks, client, recorder, stop, hold=options.hold, fenced=options.weak != "unfenced")
+    fenced = options.weak != "unfenced"
+    work = Work(locks, client, recorder, stop, hold=options.hold, rest=options.rest, fenced=fenced)
     tasks = [asyncio.create_task(KINDS[kind](work)) for kind in options.do]
     await stop.wait()
     await asyncio.wait(tasks, timeout=PATIENCE)
