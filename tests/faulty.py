@@ -12,7 +12,8 @@ from typing import Any, cast
 
 from mongolock_async import LockBackendError
 from mongolock_async._engine.backend import Call
-from mongolock_async._memory.backend import MemoryBackend, MemoryEar
+from mongolock_async._memory.backend import MemoryBackend
+from mongolock_async._memory.ear import MemoryEar
 from mongolock_async.testing import MemoryLocks
 
 

@@ -54,8 +54,8 @@ class Transaction(Protocol):
 class Backend(Protocol):
     """The locks of one collection. Each call is one command, unless it says otherwise.
 
-    Those that may grant a lock to others who wait (claim, ask, release, withdraw, force, create) call them,
-    with one more command, and return when that is done, or has failed.
+    Those that may grant a lock to others who wait (claim, ask, release, hand_over, withdraw, force, create)
+    call them, with one more command, and return when that is done, or has failed.
 
     All raise ``LockBackendError`` where there is no answer, and those that name a lock raise
     ``LockError`` where its document is none.
@@ -114,6 +114,14 @@ class Backend(Protocol):
 
         The places of ``back`` let everybody else go first. ``waiter``: a place of our own that may well be
         next; the answer tells of it once no failover can undo that.
+        """
+
+    async def hand_over(
+        self, name: str, lease: str, request: Request, waiter: str, first: float
+    ) -> tuple[bool | None, Reply | None]:
+        """``release`` one lease, and ``claim`` for a waiter of our own, in one command: nobody comes between.
+
+        If it raised ``LockBackendError``, ``withdraw`` must follow for the waiter.
         """
 
     async def withdraw(self, name: str, lease: str) -> Reply | None:

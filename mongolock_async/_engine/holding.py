@@ -24,6 +24,7 @@ class Holding:
 
     Attributes:
         id: proves whose it is, and nothing else does.
+        capacity: that of the lock.
         exclusive: whether it takes the whole capacity.
         kind: "first" from a grant by somebody else's command to the first renewal, and then "lease".
         life: seconds that it lives unrenewed.
@@ -37,6 +38,7 @@ class Holding:
     ) -> None:
         self.id = lease_id
         self.name = request.name
+        self.capacity = request.capacity
         self.exclusive = request.weight == request.capacity
         self.owner = request.owner
         self.ttl = request.ttl

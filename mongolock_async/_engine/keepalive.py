@@ -7,6 +7,7 @@ import logging
 import math
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import Context
 from typing import Any, Protocol
 
@@ -98,6 +99,15 @@ class KeepAlive:
         self._kept.pop(lease.id, None)
         self._parts.pop(lease.id, None)
         self._due.pop(lease.id, None)
+
+    @contextmanager
+    def keeping(self, lease: Renewable) -> Iterator[None]:
+        """Keep it alive during the block."""
+        self.add(lease)
+        try:
+            yield
+        finally:
+            self.discard(lease)
 
     async def settle(self, lease: Renewable) -> None:
         """Wait until no renewal of it is under way."""

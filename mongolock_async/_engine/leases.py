@@ -15,6 +15,7 @@ from mongolock_async._settings import default_margin
 from .backend import Backend
 from .background import Background
 from .clock import Clock
+from .giver import Giver
 from .holding import CLOSED, EXPIRED, FORCED, RELEASED, SLOW, TAKEN, Holding
 from .keepalive import KeepAlive, Renewable
 from .place import Place
@@ -85,11 +86,19 @@ class Leases:
         """Seconds that a grant by somebody else's command lives at first: what a dead waiter costs."""
         return min(request.ttl, max(FIRST, 4 * self._margin(request)))
 
-    async def claim(self, request: Request, lease_id: str, *, first: float | None = None) -> Claimed:
-        """Claim; with ``first``, what is not granted stands in the queue. When that was sent; the answer."""
+    async def claim(
+        self, request: Request, lease_id: str, *, first: float | None = None, giver: Giver | None = None
+    ) -> Claimed:
+        """Claim; with ``first``, what is not granted stands in the queue. When that was sent; the answer.
+
+        With ``giver``, the same command releases that lease.
+        """
         sent = self._clock.now()
         try:
-            reply = await self._backend.claim(request, lease_id, first=first)
+            if giver is None or first is None:
+                reply = await self._backend.claim(request, lease_id, first=first)
+            else:
+                reply = await giver.hand_over(self._backend, request, lease_id, first)
             if reply.grant is not None:
                 self.obtained.add(self._clock.now() - sent)
                 sent, reply = await self._in_time(request, lease_id, sent, reply)

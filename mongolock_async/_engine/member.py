@@ -110,6 +110,10 @@ class Member:
 
     async def _release(self, holding: Holding) -> bool | None:
         """Those who wait elsewhere come first; where there are none, our own next hears by the answer."""
+        if giver := self.waiting.take_over(holding):
+            was_held = await giver.released
+            holding.released = True
+            return was_held
         places = self.waiting.places(holding.name)
         alone = places and places[0].keep_alive and not self.waiting.others.crowded(holding.name)
         waiter = places[0] if alone else None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from mongolock_async._errors import LockBackendError
@@ -15,6 +14,7 @@ from . import clock as clocks
 from .backend import Backend, Call
 from .background import Background
 from .clock import Clock
+from .giver import Giver
 from .holding import Holding
 from .leases import Leases
 from .lifetime import Lifetime
@@ -22,6 +22,7 @@ from .line import Lines
 from .others import Others
 from .pauses import FIRST_LOOK, poll_pause
 from .place import Place, State
+from .unsent import Unsent
 
 T = TypeVar("T")
 
@@ -57,6 +58,7 @@ class Waiting:
         self._lifetime = lifetime
         self._lines = Lines()
         self._places: dict[str, Place] = {}
+        self._unsent = Unsent(leases)
         self._leaving: dict[str, asyncio.Task[None]] = {}
 
     async def acquire(self, request: Request, timeout: float | None) -> Holding:
@@ -84,6 +86,10 @@ class Waiting:
     def places(self, name: str) -> list[Place]:
         """Those in which we stand, or are about to stand, in the queue of this lock."""
         return [place for place in self._places.values() if place.name == name]
+
+    def take_over(self, holding: Holding) -> Giver | None:
+        """Have our own next claim release this lease, if it is not sent yet, and nobody waits elsewhere."""
+        return None if self.others.crowded(holding.name) else self._unsent.take(holding)
 
     def released(self, name: str) -> None:
         """We have released the lock ourselves: no need to poll for that."""
@@ -123,11 +129,11 @@ class Waiting:
         """Queue up, and wait until the place is granted or lost, or the repository is closed."""
         first = self._leases.first(request)
         place.deaf = self.ear.deaf
-        sent, reply = await self._do(place, self._leases.claim(request, place.id, first=first))
+        sent, reply = await self._do(place, self._unsent.claim(request, place.id, first))
         self._heard(place, sent, reply)
         if not place.waits:
             return
-        with self._kept(place), self.ear.wanted():
+        with self._leases.keep_alive.keeping(place), self.ear.wanted():
             while place.waits:
                 await self._news(place)
                 if place.state is State.CALLED:
@@ -203,14 +209,6 @@ class Waiting:
         if reply is not None and place.waits:
             self._poll(place)
             self.others.see(place.name, reply)
-
-    @contextmanager
-    def _kept(self, place: Place) -> Iterator[None]:
-        self._leases.keep_alive.add(place)
-        try:
-            yield
-        finally:
-            self._leases.keep_alive.discard(place)
 
     async def _do(self, place: Place, work: Coroutine[Any, Any, T]) -> T:
         """To its end, whatever becomes of the caller."""

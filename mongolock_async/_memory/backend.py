@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import NoReturn, TypeVar
 
 from mongolock_async._engine.backend import Call, Transaction
@@ -15,6 +14,7 @@ from mongolock_async._settings import milliseconds
 
 from . import answers
 from .document import Document
+from .ear import MemoryEar
 from .store import MemoryStore
 
 T = TypeVar("T")
@@ -118,6 +118,21 @@ class MemoryBackend:
         found = await self._command(lambda: self._granting(name, work, waiter))
         return found or (False, None)
 
+    async def hand_over(
+        self, name: str, lease: str, request: Request, waiter: str, first: float
+    ) -> tuple[bool | None, Reply | None]:
+        """See ``Backend``."""
+
+        def work(document: Document, now: int, by: str) -> tuple[bool, Reply]:
+            owner, ttl, life = request.owner, milliseconds(request.ttl), milliseconds(first)
+            size = {"weight": request.weight, "capacity": request.capacity}
+            ear = waiter.rpartition(".")[0]
+            document.hand_over(now, lease, waiter, owner=owner, ttl=ttl, first=life, ear=ear, by=by, **size)
+            return document.released == lease, Reply(answers.reply(document, waiter, now, by=by))
+
+        found = await self._command(lambda: self._granting(name, work, waiter))
+        return found or (False, None)
+
     async def withdraw(self, name: str, lease: str) -> Reply | None:
         """See ``Backend``."""
 
@@ -211,36 +226,3 @@ class MemoryBackend:
         reply = self._granting(request.name, work, lease)
         assert reply is not None  # the document is there
         return reply
-
-
-class MemoryEar:
-    """See ``Ear``."""
-
-    deaf = False
-
-    def __init__(self, store: MemoryStore, member: str, hear: Callable[[Call], None]) -> None:
-        self._store = store
-        self._member = member
-        self._wanted = 0
-        store.listen(member, hear)
-
-    @property
-    def mode(self) -> str | None:
-        """See ``Ear``."""
-        return "calls" if self._wanted else None
-
-    @contextmanager
-    def wanted(self) -> Iterator[None]:
-        """See ``Ear``."""
-        self._wanted += 1
-        try:
-            yield
-        finally:
-            self._wanted -= 1
-
-    def missed(self) -> None:
-        """See ``Ear``. None ever is."""
-
-    async def aclose(self) -> None:
-        """See ``Ear``."""
-        self._store.ignore(self._member)

@@ -100,12 +100,32 @@ class Document:
     def release(self, now: int, lease: str, *, by: str, back: Collection[str] = ()) -> None:
         """Take the lease out of holders and queue; the places of ``back`` go to the queue's end."""
         self._expire(now)
-        held = any(entry.lease == lease for entry in self.holders)
-        self.released = lease if held else self.released or ""
-        self.holders = [entry for entry in self.holders if entry.lease != lease]
-        self.queue = [entry for entry in self.queue if entry.lease != lease]
+        self._take_out(lease)
         self.queue.sort(key=lambda entry: entry.lease in back)
         self._grant(now, by)
+
+    def hand_over(
+        self,
+        now: int,
+        lease: str,
+        waiter: str,
+        *,
+        owner: Owner,
+        ttl: int,
+        first: int,
+        ear: str | None,
+        by: str,
+        weight: int = 1,
+        capacity: int = 1,
+    ) -> None:
+        """``release`` one lease and ``queue_up`` another, with nobody between them."""
+        self._expire(now)
+        joins = self._joins(waiter, capacity)
+        self._take_out(lease)
+        if joins:
+            self.queue.append(Entry(waiter, owner, weight, ttl, now, now + PLACE_MS, first, ear))
+        self._outlive(self.holders + self.queue, now)
+        self._grant(now, by, mine=waiter)
 
     def release_all(self, now: int, *, by: str) -> None:
         """Take every holder out."""
@@ -149,14 +169,24 @@ class Document:
         self._expire(now)
         if not self.holders and not self.queue:
             self.capacity = capacity
-        known = any(other.lease == entry.lease for other in self.holders + self.queue)
-        if joins and not known and self.capacity == capacity:
+        if joins and self._joins(entry.lease, capacity):
             self.queue.append(entry)
         if wait:
             self._outlive(self.holders + self.queue, now)
         self._grant(now, by, mine=entry.lease)
         if not wait:
             self.queue = [other for other in self.queue if other.lease != entry.lease]
+
+    def _joins(self, lease: str, capacity: int) -> bool:
+        known = any(other.lease == lease for other in self.holders + self.queue)
+        idle = not self.holders and not self.queue
+        return not known and (idle or self.capacity == capacity)
+
+    def _take_out(self, lease: str) -> None:
+        held = any(entry.lease == lease for entry in self.holders)
+        self.released = lease if held else self.released or ""
+        self.holders = [entry for entry in self.holders if entry.lease != lease]
+        self.queue = [entry for entry in self.queue if entry.lease != lease]
 
     def _expire(self, now: int) -> None:
         self.holders = [entry for entry in self.holders if entry.expires > now]

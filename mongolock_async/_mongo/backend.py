@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pymongo
@@ -12,22 +13,21 @@ from pymongo.errors import OperationFailure, PyMongoError
 from mongolock_async._engine.backend import Call, Transaction
 from mongolock_async._errors import LockBackendError
 from mongolock_async._protocol import pipeline, projection
-from mongolock_async._protocol.claim import claim_command
-from mongolock_async._protocol.expressions import NOW, is_live, is_lock, some
+from mongolock_async._protocol.claim import claim_command, hand_over_command
+from mongolock_async._protocol.expressions import Stage
 from mongolock_async._protocol.reply import Reply, View
 from mongolock_async._protocol.request import Request
 
 from .calls import Moment
 from .commands import Commands
 from .ear import MemberEar, calls_of
+from .encoded import encoded
 from .index import make_index
 from .link import Link
+from .pages import pages
 
 if TYPE_CHECKING:
     from .collection import Collection
-
-# How many locks are listed by one command.
-PAGE = 200
 
 # By this label of an error, with_transaction knows that it may start again.
 TRANSIENT = "TransientTransactionError"
@@ -75,7 +75,10 @@ class MongoBackend:
     async def claim(self, request: Request, lease: str, *, first: float | None = None) -> Reply:
         """See ``Backend``. The claim, its repetitions and its withdrawal share one session."""
         by, ear = self._commands.new_id(), None if self._calls.deaf else self._calls.id
-        stages, answer = claim_command(request, lease, by=by, first=first, ear=ear)
+        if request.tick is None:
+            stages, answer = encoded(claim_command, (lease, by), replace(request, name=""), first, ear)
+        else:  # each differs from the one before
+            stages, answer = claim_command(lease, by, request, first, ear)
         async with self._commands.session("obtain", request.name, lease) as session:
             found = await self._commands.change(request.name, stages, answer, session, upsert=True)
             if found is None:  # repeated by the driver, and the document deleted before we read it again
@@ -132,26 +135,45 @@ class MongoBackend:
     ) -> tuple[bool | None, Reply | None]:
         """See ``Backend``. For one node, unless a waiter of our own goes by its answer."""
         by = self._commands.new_id()
-        stages = pipeline.release([lease], by=by, back=back)
-        answer = projection.release(lease, by=by, waiter=waiter)
-        sure = waiter is not None
-        found, sent = await self._commands.let_out("release", name, lease, by, stages, answer, sure=sure)
-        released = found is not None and bool(found["released"])
-        return released or (None if sent > 1 else False), _reply(found)
+        if back or waiter:
+            stages, answer = _release(lease, by, back, waiter)
+        else:
+            stages, answer = encoded(_release, (lease, by))
+        async with self._commands.session("release", name) as session:
+            found, sent = await self._commands.let_out(
+                name, lease, by, stages, answer, session, sure=waiter is not None
+            )
+        return _was_held(found, sent), _reply(found)
+
+    async def hand_over(
+        self, name: str, lease: str, request: Request, waiter: str, first: float
+    ) -> tuple[bool | None, Reply | None]:
+        """See ``Backend``."""
+        by, ear = self._commands.new_id(), None if self._calls.deaf else self._calls.id
+        stages, answer = encoded(
+            hand_over_command, (lease, waiter, by), replace(request, name=""), first, ear
+        )
+        async with self._commands.session("release", name, waiter) as session:
+            found, sent = await self._commands.let_out(name, lease, by, stages, answer, session, sure=True)
+            if found is None or "mine" in found["reply"] or "place" in found["reply"]:
+                return _was_held(found, sent), _reply(found)
+            # Repeated by the driver: the stored document tells of the lease alone.
+            return _was_held(found, sent), _reply(await self._link.majority.find_one({"_id": name}, answer))
 
     async def withdraw(self, name: str, lease: str) -> Reply | None:
         """See ``Backend``. In the session of its claim, if that has no answer."""
         by = self._commands.new_id()
         stages, answer = pipeline.release([lease], by=by), projection.reply(lease, by=by)
-        return _reply(
-            (await self._commands.let_out("release", name, lease, by, stages, answer, claim=lease))[0]
-        )
+        async with self._commands.session("release", name, of=lease) as session:
+            found, _ = await self._commands.let_out(name, lease, by, stages, answer, session)
+        return _reply(found)
 
     async def force(self, name: str) -> bool:
         """See ``Backend``."""
         by = self._commands.new_id()
         stages, answer = pipeline.release_all(by=by), projection.release(by, by=by)
-        found, _ = await self._commands.let_out("force_release", name, by, by, stages, answer, sure=True)
+        async with self._commands.session("force_release", name) as session:
+            found, _ = await self._commands.let_out(name, by, by, stages, answer, session, sure=True)
         return found is not None and bool(found["released"])
 
     def transaction(self, session: object) -> Transaction:
@@ -200,26 +222,9 @@ class MongoBackend:
         view: View = found["info"]
         return view
 
-    async def list(self, prefix: str, *, held: bool = False) -> AsyncIterator[tuple[str, View]]:
-        """See ``Backend``. Page by page, so that no cursor stays open; foreign documents are passed over."""
-        which: dict[str, Any] = {"$expr": {"$cond": [is_lock(), some("$holders", is_live(NOW)), False]}}
-        # Names with the prefix stand together in the order of _id, and begin at the prefix itself.
-        names = {"$gte": prefix}
-        while True:
-            wanted = {"_id": names, **(which if held else {})}
-            with self._link.command("list", None):
-                page = self._link.local.find(
-                    wanted, projection.view(), sort={"_id": 1}, limit=-PAGE, batch_size=PAGE
-                )
-                found = await page.to_list(None)
-            for one in found:
-                if not one["_id"].startswith(prefix):
-                    return
-                if one["info"] is not None:
-                    yield one["_id"], one["info"]
-            if not found:
-                return
-            names = {"$gt": found[-1]["_id"]}
+    def list(self, prefix: str, *, held: bool = False) -> AsyncIterator[tuple[str, View]]:
+        """See ``Backend``."""
+        return pages(self._link, prefix, held=held)
 
     def ear(self, member: str, hear: Callable[[Call], None], changed: Callable[[], None]) -> MemberEar:
         """See ``Backend``."""
@@ -228,6 +233,17 @@ class MongoBackend:
     async def aclose(self) -> None:
         """See ``Backend``."""
         await self._link.aclose()
+
+
+def _release(
+    lease: str, by: str, back: Sequence[str] = (), waiter: str | None = None
+) -> tuple[list[Stage], Stage]:
+    return pipeline.release([lease], by=by, back=back), projection.release(lease, by=by, waiter=waiter)
+
+
+def _was_held(found: Mapping[str, Any] | None, sent: int) -> bool | None:
+    """None: it may have been; one that was sent twice may have found out the first time."""
+    return (found is not None and bool(found["released"])) or (None if sent > 1 else False)
 
 
 def _reply(found: Mapping[str, Any] | None) -> Reply | None:

@@ -38,15 +38,18 @@ class Commands:
         return f"{self._id}.{next(self._numbers)}"
 
     @asynccontextmanager
-    async def session(self, action: str, name: str, claim: str | None = None) -> AsyncIterator[ClientSession]:
+    async def session(
+        self, action: str, name: str, claim: str | None = None, *, of: str | None = None
+    ) -> AsyncIterator[ClientSession]:
         """For one command, with our errors for the driver's.
 
-        That of a claim without an answer is kept for its withdrawal, which cannot be overtaken by it then.
+        That of a ``claim`` without an answer is kept for the withdrawal ``of`` it, which cannot be overtaken
+        by it then.
         """
         session = None
         try:
             with self._link.command(action, name):
-                session = await self._link.sessions.begin()
+                session = self._unknown.pop(of or "", None) or await self._link.sessions.begin()
                 yield session
         except LockBackendError:
             if claim is not None and session is not None:
@@ -66,19 +69,18 @@ class Commands:
 
     async def let_out(
         self,
-        action: str,
         name: str,
         taken: str,
         by: str,
         stages: list[Stage],
         answer: Stage,
+        session: ClientSession,
         *,
         sure: bool = False,
-        claim: str | None = None,
     ) -> tuple[Found | None, int]:
         """Take out what is to be ``taken``, by the command ``by``: the answer, and how often it was sent.
 
-        For one node, unless it is to be ``sure``. ``claim``: the lease id of the claim whose session it has.
+        For one node, unless it is to be ``sure``.
         """
         kind = self._link.majority if sure else self._link.local
         send = functools.partial(
@@ -96,15 +98,10 @@ class Commands:
             found: Found | None = await send(**options)
             return found
 
-        with self._link.command(action, name):
-            session = self._unknown.pop(claim or "", None) or await self._link.sessions.begin()
-            try:
-                found = await self._link.insist(counted, session)
-                if found is not None and "reply" not in found:
-                    found = stored(found, taken, by)
-                await self._tell(name, found, session)
-            finally:
-                await self._link.sessions.end(session)
+        found = await self._link.insist(counted, session)
+        if found is not None and "reply" not in found:
+            found = stored(found, taken, by)
+        await self._tell(name, found, session)
         return found, sent
 
     async def update_many(

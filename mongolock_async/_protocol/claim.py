@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mongolock_async._settings import milliseconds
 
 from . import pipeline, projection
@@ -10,7 +12,7 @@ from .request import Request
 
 
 def claim_command(
-    request: Request, lease: str, *, by: str, first: float | None, ear: str | None
+    lease: str, by: str, request: Request, first: float | None, ear: str | None
 ) -> tuple[list[Stage], Stage]:
     """Pipeline and projection.
 
@@ -24,12 +26,28 @@ def claim_command(
             lease, owner=owner, ttl_ms=ttl_ms, period_ms=period_ms, after_ms=after_ms, by=by
         )
         return stages, projection.reply_tick(lease, by=by, period_ms=period_ms)
-    size = {"weight": request.weight, "capacity": request.capacity}
     if first is None:
+        size = {"weight": request.weight, "capacity": request.capacity}
         stages = pipeline.claim(lease, owner=owner, ttl_ms=ttl_ms, by=by, **size)
     else:
-        first_ms = milliseconds(first)
-        stages = pipeline.queue_up(
-            lease, owner=owner, ttl_ms=ttl_ms, first_ms=first_ms, ear=ear, by=by, **size
-        )
+        stages = pipeline.queue_up(lease, by=by, **_place(request, first, ear))
     return stages, projection.reply(lease, by=by)
+
+
+def hand_over_command(
+    lease: str, waiter: str, by: str, request: Request, first: float, ear: str | None
+) -> tuple[list[Stage], Stage]:
+    """The same, of the release of a lease, and of the claim of a waiter that goes with it."""
+    stages = pipeline.hand_over(lease, waiter, by=by, **_place(request, first, ear))
+    return stages, projection.release(lease, by=by, waiter=waiter)
+
+
+def _place(request: Request, first: float, ear: str | None) -> dict[str, Any]:
+    return {
+        "owner": request.owner,
+        "ttl_ms": milliseconds(request.ttl),
+        "first_ms": milliseconds(first),
+        "ear": ear,
+        "weight": request.weight,
+        "capacity": request.capacity,
+    }

@@ -57,8 +57,7 @@ def queue_up(
     ``first_ms``: how long it lives at first if it is granted by another's command. ``ear``: who listens for
     calls to it.
     """
-    entry = _entry(lease, owner, ttl_ms, weight, now)
-    entry |= {"first": first_ms} | ({} if ear is None else {"ear": ear})
+    entry = _entry(lease, owner, ttl_ms, weight, now) | _place(first_ms, ear)
     return _claim(entry, _joins(lease, capacity), capacity, by, now, wait=True)
 
 
@@ -113,10 +112,31 @@ def release(
     if back:
         rest = without("$queue", [*leases, *back])
         queue = {"$concatArrays": [rest, keep(queue, {"$in": ["$$e.lease", {"$literal": list(back)}]})]}
-    ours = keep("$holders", {"$in": ["$$e.lease", {"$literal": list(leases)}]})
-    last = {"$last": each(ours, "$$e.lease")}
-    released = {"$ifNull": [last, {"$ifNull": ["$released", ""]}]}
-    return transition({"holders": without("$holders", leases), "queue": queue, "released": released}, now, by)
+    apply = {"holders": without("$holders", leases), "queue": queue, "released": _released(leases)}
+    return transition(apply, now, by)
+
+
+def hand_over(
+    lease: str,
+    waiter: str,
+    *,
+    owner: str | int,
+    ttl_ms: int,
+    first_ms: int,
+    ear: str | None,
+    by: str,
+    weight: int = 1,
+    capacity: int = 1,
+    now: Expression = NOW,
+) -> list[Stage]:
+    """``release`` one lease and ``queue_up`` another, with nobody between them."""
+    entry = _entry(waiter, owner, ttl_ms, weight, now) | _place(first_ms, ear)
+    apply = {
+        "holders": without("$holders", [lease]),
+        "queue": _joined(without("$queue", [lease]), _joins(waiter, capacity), entry),
+        "released": _released([lease]),
+    }
+    return transition(apply, now, by, mine=waiter, prolongs=True)
 
 
 def release_all(*, by: str, now: Expression = NOW) -> list[Stage]:
@@ -169,6 +189,10 @@ def _entry(lease: str, owner: str | int, ttl_ms: int, weight: int, now: Expressi
     }
 
 
+def _place(first_ms: int, ear: str | None) -> dict[str, Expression]:
+    return {"first": first_ms} | ({} if ear is None else {"ear": ear})
+
+
 def _claim(
     entry: dict[str, Expression],
     joins: Expression,
@@ -179,10 +203,20 @@ def _claim(
     wait: bool = False,
 ) -> list[Stage]:
     apply = {
-        "queue": {"$cond": [joins, {"$concatArrays": ["$queue", [entry]]}, "$queue"]},
+        "queue": _joined("$queue", joins, entry),
         "capacity": {"$cond": [_is_idle(), capacity, "$capacity"]},
     }
     return transition(apply, now, by, new=True, mine=entry["lease"], prolongs=wait, leave=not wait)
+
+
+def _joined(queue: Expression, joins: Expression, entry: dict[str, Expression]) -> Expression:
+    return {"$cond": [joins, {"$concatArrays": [queue, [entry]]}, queue]}
+
+
+def _released(leases: Sequence[str]) -> Expression:
+    """The last of these that is live, or the one before."""
+    ours = keep("$holders", {"$in": ["$$e.lease", {"$literal": list(leases)}]})
+    return {"$ifNull": [{"$last": each(ours, "$$e.lease")}, {"$ifNull": ["$released", ""]}]}
 
 
 def _latest(array: str) -> Expression:

@@ -11,7 +11,7 @@ from faulty import Fault, FaultyLocks, lost, unanswered
 from virtual import settle
 from waiters import about, is_free, look, now, queue, rests, waiting
 
-from mongolock_async import LockBackendError, LockRepository
+from mongolock_async import Lease, LockBackendError, LockRepository
 
 
 @pytest.mark.parametrize("hears", [True, False])
@@ -58,6 +58,100 @@ async def test_a_turn_of_a_process_is_a_release_and_the_claim_of_the_one_after_t
     await asyncio.gather(*(work() for _ in range(30)))
     assert now() == pytest.approx(0.3)
     assert memory.sent == {"index": 1, "claim": 30, "release": 30}
+
+
+async def test_a_turn_that_takes_no_time_is_one_command(locks: LockRepository, memory: FaultyLocks) -> None:
+    held = []
+
+    async def work() -> None:
+        for _ in range(10):
+            async with locks.lock("cron") as lease:
+                held.append(lease.fencing_token)
+
+    await asyncio.gather(*(work() for _ in range(3)))
+    assert held == sorted(set(held))
+    assert len(held) == 30
+    assert memory.sent == {"index": 1, "claim": 1, "hand_over": 29, "release": 1}
+    assert await is_free(locks)
+
+
+def turns(locks: LockRepository) -> tuple[asyncio.Task[bool], asyncio.Task[Lease]]:
+    """One that takes and releases, and the next one, whose claim goes along with the release."""
+
+    async def turn() -> bool:
+        return await (await locks.acquire("cron")).release()
+
+    return asyncio.create_task(turn()), waiting(locks, "next", ttl=60)
+
+
+async def test_a_claim_that_goes_along_with_a_release_is_granted_its_whole_ttl(
+    locks: LockRepository, memory: FaultyLocks
+) -> None:
+    release, waiter = turns(locks)
+    lease = await waiter
+    assert await release is True
+    assert memory.sent == {"index": 1, "claim": 1, "hand_over": 1}
+    assert lease.remaining == about(59)
+
+
+async def test_a_hand_over_serves_those_who_wait_elsewhere_first(
+    locks: LockRepository, others: LockRepository, memory: FaultyLocks
+) -> None:
+    memory.faults = [Fault("claim", delay=1, answer=True)]
+    release, waiter = turns(locks)
+    await settle()
+    waiting(others, "there", keep_alive=True)
+    assert await release is True
+    await settle()
+    assert memory.sent["hand_over"] == 1
+    info = await look(locks)
+    assert [holder.owner for holder in info.holders] == ["there"]
+    assert [waiter.owner for waiter in info.queue] == ["next"]
+    assert not waiter.done()
+
+
+@pytest.mark.parametrize("fault", [lost, unanswered])
+async def test_a_hand_over_that_fails_is_an_error_to_both_and_leaves_nothing(
+    locks: LockRepository, memory: FaultyLocks, fault: Callable[..., Fault]
+) -> None:
+    memory.faults = [fault("hand_over")]
+    release, waiter = turns(locks)
+    with pytest.raises(LockBackendError) as of_release:
+        await release
+    with pytest.raises(LockBackendError) as of_waiter:
+        await waiter
+    assert [of_release.value.action, of_waiter.value.action] == ["hand_over", "obtain"]
+    await settle()
+    info = await look(locks)
+    assert (len(info.holders), info.queue) == (fault is lost, ())
+    assert rests(locks)
+
+
+@pytest.mark.parametrize("answer", [False, True])
+async def test_one_that_leaves_during_a_hand_over_leaves_nothing_behind(
+    locks: LockRepository, memory: FaultyLocks, *, answer: bool
+) -> None:
+    memory.faults = [Fault("hand_over", delay=1, answer=answer)]
+    release, waiter = turns(locks)
+    await settle()
+    waiter.cancel()
+    assert await release is True
+    await settle()
+    assert await is_free(locks)
+    assert rests(locks)
+
+
+async def test_a_hand_over_whose_document_is_gone_claims_anew(
+    locks: LockRepository, memory: FaultyLocks
+) -> None:
+    memory.faults = [Fault("hand_over", delay=1)]
+    release, waiter = turns(locks)
+    await settle()
+    memory._store.documents.clear()
+    assert await release is False
+    assert (await waiter).held
+    await settle()
+    assert memory.sent == {"index": 1, "claim": 2, "hand_over": 1, "withdraw": 1}
 
 
 @pytest.mark.parametrize("arrival", ["before", "after"])

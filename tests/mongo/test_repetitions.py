@@ -139,6 +139,21 @@ async def test_a_repeated_release_tells_a_waiter_of_its_own_process(
 
 
 @on_replica_set
+async def test_a_repeated_hand_over_is_read_again(
+    locks: LockRepository, client: Any, commands: CommandLog
+) -> None:
+    held = await locks.acquire("cron")
+    await lose_a_reply(client)
+    commands.clear()
+    was_held, reply = await locks._backend.hand_over("cron", held._holding.id, request("next"), "m.2", 10)
+    assert was_held is True
+    assert reply is not None
+    assert reply.grant is not None
+    assert commands.counts == {"findAndModify": 2, "find": 1}
+    assert await tokens(locks) == [reply.grant.fencing_token]
+
+
+@on_replica_set
 async def test_a_repeated_claim_tells_whom_the_first_one_has_granted(
     locks: LockRepository, far: LockRepository, client: Any, collection: Any, commands: CommandLog
 ) -> None:

@@ -84,6 +84,22 @@ class Lock:
             assert told["released"] == (self.document.released == lease)
             self.is_answered(told, waiter)
 
+    def hand_over(
+        self, who: int, lease: str, owner: Owner, ttl: int, ear: str | None, **asked: int | None
+    ) -> None:
+        giver, sizes, by, first = self.one(who), self.sizes(**asked), self.next(), min(ttl, FIRST)
+        times = {"ttl_ms": ttl, "first_ms": first}
+        stages = pipeline.hand_over(
+            giver, lease, owner=owner, ear=ear, by=by, now=date(self.now), **times, **sizes
+        )
+        told = self.change(stages, projection.release(giver, by=by, waiter=lease, now=date(self.now)))
+        if self.exists:
+            self.document.hand_over(
+                self.now, giver, lease, owner=owner, ttl=ttl, first=first, ear=ear, by=by, **sizes
+            )
+            assert told["released"] == (self.document.released == giver)
+            self.is_answered(told, lease)
+
     def release_all(self) -> None:
         by = self.next()
         stages = pipeline.release_all(by=by, now=date(self.now))

@@ -40,6 +40,7 @@ KINDS = [
     *[QUEUE_UP] * 5,
     *[TICK] * 2,
     *[TIME] * 2,
+    *[step("hand_over", who=WHO, lease=LEASES, owner=OWNERS, ttl=TTLS, ear=EARS, **SIZE)] * 2,
     *[step("release", who=WHO, places=st.just([]) | SEVERAL, serves=st.booleans())] * 2,
     step("withdraw", who=WHO),
     step("ask", who=WHO),
