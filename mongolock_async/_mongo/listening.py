@@ -21,6 +21,8 @@ AGAIN_AT_MOST = 60.0
 JITTER = 1.0
 # Between two readings: the drivers' pools are not fair, and a cursor is never done.
 PAUSE = 0.003
+# Those who were called send their question first; after so many turns of the loop, the cursor goes on.
+TURNS = 3
 # Closing waits so long for the server.
 CLOSE = 1.0
 
@@ -130,6 +132,8 @@ class Listening:
         with pymongo.timeout(AWAIT + SILENCE):
             async for call in self._cursor:
                 self._read(call)
+                for _ in range(TURNS):
+                    await asyncio.sleep(0)
                 if self._doubted or self._over() or time.monotonic() > until:
                     return
 
