@@ -230,7 +230,7 @@ class LockRepository:
         check_name(name)
         self._member.lifetime.check()
         await self._member.lifetime.index()
-        await self._backend.create(name)
+        await self._member.background.finish(self._backend.create(name))
 
     async def get(self, name: str) -> LockInfo | None:
         """Look at one lock; None: it has no document.
@@ -240,7 +240,7 @@ class LockRepository:
         """
         check_name(name)
         self._member.lifetime.check()
-        view = await self._backend.view(name)
+        view = await self._member.background.finish(self._backend.view(name))
         return None if view is None else lock_info(name, view)
 
     async def list(self, prefix: str = "", *, held: bool = False) -> AsyncIterator[LockInfo]:
@@ -259,8 +259,13 @@ class LockRepository:
         if prefix != "":
             check_name(prefix)
         self._member.lifetime.check()
-        async for name, view in self._backend.list(prefix, held=held):
-            yield lock_info(name, view)
+        after, more = None, True
+        while more:
+            work = self._backend.page(prefix, after, held=held)
+            page, after = await self._member.background.finish(work)
+            for name, view in page:
+                yield lock_info(name, view)
+            more = after is not None
 
     async def force_release(self, name: str) -> bool:
         """Free a lock, whoever holds it. Its holder learns of it at its next renewal, not before.
@@ -275,7 +280,7 @@ class LockRepository:
         """
         check_name(name)
         self._member.lifetime.check()
-        return await self._backend.force(name)
+        return await self._member.background.finish(self._backend.force(name))
 
     def stats(self) -> Stats:
         """What this repository does and has done, in this process. Sends nothing."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from mongolock_async._protocol.reply import Reply, View
 from mongolock_async._protocol.request import Request
+
+# Locks by their names, and where the next page begins (after that name); None: this was the last one.
+Page = tuple[list[tuple[str, View]], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +147,11 @@ class Backend(Protocol):
     async def view(self, name: str) -> View | None:
         """A lock for people to read; None: no document."""
 
-    def list(self, prefix: str, *, held: bool = False) -> AsyncIterator[tuple[str, View]]:
-        """Every lock whose name begins so, in the order of names; with ``held``, only those that are held."""
+    async def page(self, prefix: str, after: str | None = None, *, held: bool = False) -> Page:
+        """The next locks whose names begin so, in the order of names.
+
+        ``after``: where the page before ended. ``held``: only those that are held.
+        """
 
     def ear(self, member: str, hear: Callable[[Call], None], changed: Callable[[], None]) -> Ear:
         """What a member hears with.

@@ -19,17 +19,16 @@ class Background:
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def spawn(self, work: Coroutine[Any, Any, T], *, detached: bool = False) -> asyncio.Task[T]:
-        """Start it; ``detached`` from its caller's context, so that no deadline of the caller governs it."""
-        context = Context() if detached else None
-        task = asyncio.get_running_loop().create_task(work, context=context)
+    def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Start it, in a context of its own: no deadline and no session of the caller's governs it."""
+        task = asyncio.get_running_loop().create_task(work, context=Context())
         self._tasks.add(task)
         task.add_done_callback(self._done)
         return task
 
     async def finish(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do it to its end, also if the caller is cancelled, or a deadline of the caller is over."""
-        return await asyncio.shield(self.spawn(work, detached=True))
+        """Do it to its end, also if the caller is cancelled, or a deadline of the caller's is over."""
+        return await asyncio.shield(self.spawn(work))
 
     async def drain(self) -> None:
         """Wait until nothing is under way."""

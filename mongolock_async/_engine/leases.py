@@ -153,7 +153,7 @@ class Leases:
 
     def withdraw_soon(self, name: str, lease_id: str) -> None:
         """Take out, in the background, what nobody wants."""
-        self._background.spawn(self.withdraw(name, lease_id), detached=True)
+        self._background.spawn(self.withdraw(name, lease_id))
 
     async def withdraw(self, name: str, lease_id: str) -> Reply | None:
         """Take out what there is of a claim; where it stood, where the server says so."""

@@ -55,7 +55,7 @@ class Lifetime:
     async def index(self) -> None:
         """Make the index, unless it is made, or has just failed. Callers at a time share one attempt."""
         if self._clock.now() >= self._index_due:
-            self._index = self._index or self._background.spawn(self._make_index(), detached=True)
+            self._index = self._index or self._background.spawn(self._make_index())
             await asyncio.wait([self._index])
 
     def close(self) -> None:

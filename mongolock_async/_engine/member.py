@@ -49,7 +49,7 @@ class Member:
         try:
             sent, reply = await asyncio.shield(task)
         except asyncio.CancelledError:
-            self.background.spawn(self.leases.undo(request, lease_id, task), detached=True)
+            self.background.spawn(self.leases.undo(request, lease_id, task))
             raise
         holding = None if reply.grant is None else self.leases.hold(request, lease_id, sent, reply.grant)
         return holding, reply
@@ -79,7 +79,7 @@ class Member:
     async def renew(self, holding: Holding) -> bool:
         """Whether it is still ours, now for its whole ttl."""
         self.lifetime.check()
-        return holding.ended is None and await self.leases.renew(holding)
+        return holding.ended is None and await self.background.finish(self.leases.renew(holding))
 
     async def verify(self, holding: Holding, session: object) -> None:
         """Bind a transaction to the lease; the loop leaves the lease alone until it is over."""

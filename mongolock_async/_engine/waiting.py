@@ -219,7 +219,7 @@ class Waiting:
     def _withdraw(self, place: Place) -> None:
         """Leave the queue, in the background."""
         name = place.name
-        task = self._leaving[name] = self._background.spawn(self._leave(place), detached=True)
+        task = self._leaving[name] = self._background.spawn(self._leave(place))
 
         def done(task: asyncio.Task[None]) -> None:
             if self._leaving.get(name) is task:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn, TypeVar
 
-from mongolock_async._engine.backend import Call, Transaction
+from mongolock_async._engine.backend import Call, Page, Transaction
 from mongolock_async._errors import LockError
 from mongolock_async._protocol.reply import Reply, View
 from mongolock_async._protocol.request import Request
@@ -163,12 +163,16 @@ class MemoryBackend:
         """See ``Backend``."""
         return await self._on(name, answers.view)
 
-    async def list(self, prefix: str, *, held: bool = False) -> AsyncIterator[tuple[str, View]]:
-        """See ``Backend``."""
-        for name in sorted(name for name in self._store.documents if name.startswith(prefix)):
-            view = await self.view(name)
-            if view is not None and (view["holders"] or not held):
-                yield name, view
+    async def page(self, prefix: str, after: str | None = None, *, held: bool = False) -> Page:
+        """See ``Backend``. One page has them all."""
+        assert after is None
+
+        def work() -> Page:
+            documents, now = sorted(self._store.documents.items()), self._store.now_ms
+            views = [(name, answers.view(one, now)) for name, one in documents if name.startswith(prefix)]
+            return [(name, view) for name, view in views if view["holders"] or not held], None
+
+        return await self._command(work)
 
     def ear(self, member: str, hear: Callable[[Call], None], changed: Callable[[], None]) -> MemoryEar:
         """See ``Backend``. No call is ever missed."""

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import pymongo
-from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError
+from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError, WaitQueueTimeoutError
 
 T = TypeVar("T")
 
@@ -23,20 +23,39 @@ CEASED = {91, 189, 10107, 11600, 11602, 13435, 13436}
 
 
 class Attempts:
-    """Sends commands that are as good twice as once, until they are answered."""
+    """Sends commands that are as good twice as once, until they are answered.
 
-    def __init__(self) -> None:
+    Args:
+        timeout: seconds after which a command is given up.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
         self._gate = asyncio.Semaphore(AT_A_TIME)
 
     async def insist(self, send: Callable[[], Awaitable[T]]) -> T:
         """Send it until there is an answer. The deadline that is in force is for all of it."""
+        end = asyncio.get_running_loop().time() + self._timeout
         for limit in ATTEMPTS:
+            await self._enter(end)
             try:
-                async with self._gate:
-                    with pymongo.timeout(limit):
-                        return await send()
+                with pymongo.timeout(limit):
+                    return await send()
             except PyMongoError as error:
                 ceased = isinstance(error, OperationFailure) and error.code in CEASED
                 if not (error.timeout or ceased or isinstance(error, AutoReconnect)):
                     raise
+            finally:
+                self._gate.release()
         return await send()
+
+    async def _enter(self, end: float) -> None:
+        """Wait for a place among those under way: the driver's deadline is not judged meanwhile."""
+        if not self._gate.locked():
+            await self._gate.acquire()
+            return
+        try:
+            async with asyncio.timeout_at(end):
+                await self._gate.acquire()
+        except TimeoutError:
+            raise WaitQueueTimeoutError(f"{AT_A_TIME} commands are under way") from None

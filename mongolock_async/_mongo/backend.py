@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pymongo
 from pymongo.errors import OperationFailure, PyMongoError
 
-from mongolock_async._engine.backend import Call, Transaction
+from mongolock_async._engine.backend import Call, Page, Transaction
 from mongolock_async._errors import LockBackendError
 from mongolock_async._protocol import pipeline, projection
 from mongolock_async._protocol.claim import claim_command, hand_over_command
@@ -24,7 +24,7 @@ from .ear import MemberEar, calls_of
 from .encoded import encoded
 from .index import make_index
 from .link import Link
-from .pages import pages
+from .pages import page
 
 if TYPE_CHECKING:
     from .collection import Collection
@@ -222,9 +222,9 @@ class MongoBackend:
         view: View = found["info"]
         return view
 
-    def list(self, prefix: str, *, held: bool = False) -> AsyncIterator[tuple[str, View]]:
+    async def page(self, prefix: str, after: str | None = None, *, held: bool = False) -> Page:
         """See ``Backend``."""
-        return pages(self._link, prefix, held=held)
+        return await page(self._link, prefix, after, held=held)
 
     def ear(self, member: str, hear: Callable[[Call], None], changed: Callable[[], None]) -> MemberEar:
         """See ``Backend``."""

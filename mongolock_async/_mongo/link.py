@@ -52,7 +52,7 @@ class Link:
         self.timeout = timeout
         self.sessions = Sessions(self.majority.database.client, causal=False)
         self.reads = Sessions(self.majority.database.client, causal=True)
-        self._attempts = Attempts()
+        self._attempts = Attempts(timeout)
 
     @property
     def full_name(self) -> str:

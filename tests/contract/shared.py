@@ -52,6 +52,15 @@ async def queue(backend: Backend) -> list[Owner]:
     return [person["owner"] for person in (await seen(backend))["queue"]]
 
 
+async def listed(backend: Backend, prefix: str = "", *, held: bool = False) -> list[tuple[str, View]]:
+    """All locks whose names begin so, by as many pages as it takes."""
+    found, after = await backend.page(prefix, held=held)
+    while after is not None:
+        page, after = await backend.page(prefix, after, held=held)
+        found += page
+    return found
+
+
 def lives(people: Sequence[Person]) -> list[tuple[Owner, int, float]]:
     """Owner, weight, and the seconds from beginning to end, which do not depend on when it is asked."""
     return [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from contract.shared import TTL, Later, held, lives, seen, waits
+from contract.shared import TTL, Later, held, listed, lives, seen, waits
 
 from mongolock_async._engine.backend import Backend
 
@@ -64,10 +64,10 @@ async def test_the_list_has_the_names_with_the_prefix_in_order(backend: Backend)
     names = ["job:b", "job:a", "job", "joc", "job:\U0010ffff", "job:\uffff", "a", "job:A", "job:", "ж"]
     for name in names:
         await backend.create(name)
-    found = [name async for name, _ in backend.list("job:")]
+    found = [name for name, _ in await listed(backend, "job:")]
     assert found == ["job:", "job:A", "job:a", "job:b", "job:\uffff", "job:\U0010ffff"]
-    assert [name async for name, _ in backend.list("")] == sorted(names)
-    assert [name async for name, _ in backend.list("none")] == []
+    assert [name for name, _ in await listed(backend)] == sorted(names)
+    assert [name for name, _ in await listed(backend, "none")] == []
 
 
 async def test_the_list_of_what_is_held_has_no_free_and_no_expired_lock(
@@ -79,14 +79,14 @@ async def test_the_list_of_what_is_held_has_no_free_and_no_expired_lock(
     for name in ("held", "released", "a:held"):
         await held(backend, f"{name}.1", name=name)
     await backend.release("released", "released.1")
-    assert [name async for name, _ in backend.list("", held=True)] == ["a:held", "held"]
-    assert [name async for name, _ in backend.list("a:", held=True)] == ["a:held"]
+    assert [name for name, _ in await listed(backend, held=True)] == ["a:held", "held"]
+    assert [name for name, _ in await listed(backend, "a:", held=True)] == ["a:held"]
 
 
 async def test_a_listed_lock_shows_what_it_shows_alone(backend: Backend) -> None:
     mine = await held(backend, owner="me")
     await waits(backend, "n.1")
-    ((name, view),) = [found async for found in backend.list("")]
+    ((name, view),) = await listed(backend)
     assert (name, view["capacity"], view["token"]) == ("cron", 1, mine)
     assert (lives(view["holders"]), lives(view["queue"])) == ([("me", 1, TTL)], [("n.1", 1, 10)])
 

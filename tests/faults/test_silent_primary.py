@@ -9,14 +9,21 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pymongo
 import pytest
+from conftest import MakeRepository
+from pymongo import WriteConcern
+from pymongo.errors import PyMongoError
 from secured import running
 from support import connected, until
 
 from mongolock_async import LockRepository
 from mongolock_async.testing import ReplicaSet
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(240)]
+
+# A secondary that had just begun to follow the node that is stopped does so for up to a minute.
+COMMAND_TIMEOUT = 90
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +37,19 @@ def servers() -> Iterator[ReplicaSet]:
 async def collection(servers: ReplicaSet, driver: str) -> AsyncIterator[Any]:
     await servers.secondaries()
     async with connected(driver, servers.uri) as client:
-        yield client[f"test_{uuid.uuid4().hex}"].locks
+        database = client[f"test_{uuid.uuid4().hex}"]
+        await database.get_collection("all", write_concern=WriteConcern(3)).insert_one({})
+        yield database.locks
+
+
+@pytest.fixture
+def locks(make: MakeRepository) -> LockRepository:
+    return make(command_timeout=COMMAND_TIMEOUT)
+
+
+@pytest.fixture
+def others(make: MakeRepository) -> LockRepository:
+    return make(command_timeout=COMMAND_TIMEOUT)
 
 
 @asynccontextmanager
@@ -66,7 +85,7 @@ async def test_a_release_that_has_no_answer_is_sent_to_the_next_primary(
 
 
 async def test_a_hand_off_reaches_one_whose_cursor_fell_silent(
-    servers: ReplicaSet, locks: LockRepository, others: LockRepository
+    servers: ReplicaSet, collection: Any, locks: LockRepository, others: LockRepository
 ) -> None:
     held = await locks.acquire("cron", ttl=120)
     waiter = asyncio.create_task(others.acquire("cron"))
@@ -74,8 +93,22 @@ async def test_a_hand_off_reaches_one_whose_cursor_fell_silent(
     await asyncio.sleep(0.5)
     async with silent(servers):
         await held.release()
+        await acknowledged(collection)
         async with asyncio.timeout(20):  # by the driver alone it would be 29 s
             assert (await waiter).held
+
+
+async def acknowledged(collection: Any) -> None:
+    """Wait until a majority acknowledges a write again: how long that takes is the servers' affair."""
+    majority = collection.database.get_collection("pulse", write_concern=WriteConcern("majority"))
+    while True:
+        try:
+            with pymongo.timeout(1):
+                await majority.insert_one({})
+        except PyMongoError:
+            await asyncio.sleep(0.1)
+        else:
+            return
 
 
 async def hears(locks: LockRepository) -> bool:

@@ -15,6 +15,7 @@ from pymongo.errors import (
     OperationFailure,
     PyMongoError,
     ServerSelectionTimeoutError,
+    WaitQueueTimeoutError,
     WriteConcernError,
 )
 
@@ -55,7 +56,7 @@ def time(monkeypatch: pytest.MonkeyPatch) -> StillTime:
 
 async def test_what_is_answered_is_sent_once() -> None:
     server = Server()
-    assert await Attempts().insist(server.send) == "done"
+    assert await Attempts(20).insist(server.send) == "done"
     assert server.given == [ATTEMPTS[0]]
 
 
@@ -73,7 +74,7 @@ async def test_what_is_answered_is_sent_once() -> None:
 )
 async def test_what_has_no_answer_is_sent_again(error: PyMongoError) -> None:
     server = Server(error, error, error)
-    assert await Attempts().insist(server.send) == "done"
+    assert await Attempts(20).insist(server.send) == "done"
     assert len(server.given) == 4
 
 
@@ -81,14 +82,14 @@ async def test_what_has_no_answer_is_sent_again(error: PyMongoError) -> None:
 async def test_an_answer_that_is_an_error_is_an_answer(error: PyMongoError) -> None:
     server = Server(error)
     with pytest.raises(type(error)):
-        await Attempts().insist(server.send)
+        await Attempts(20).insist(server.send)
     assert len(server.given) == 1
 
 
 async def test_each_attempt_has_more_time_and_the_last_one_what_is_left() -> None:
     server = Server(*(NetworkTimeout() for _ in ATTEMPTS))
     with pymongo.timeout(20):
-        await Attempts().insist(server.send)
+        await Attempts(20).insist(server.send)
     assert server.given == [*ATTEMPTS, 20]
 
 
@@ -96,19 +97,19 @@ async def test_an_attempt_never_outlasts_the_deadline_of_all(time: StillTime) ->
     server = Server(NetworkTimeout())
     with pymongo.timeout(2):
         time.now += 1.5
-        await Attempts().insist(server.send)
+        await Attempts(20).insist(server.send)
     assert server.given == [0.5, 0.5]
 
 
 async def test_the_last_error_is_raised() -> None:
     server = Server(*(NetworkTimeout() for _ in range(len(ATTEMPTS) + 1)))
     with pytest.raises(NetworkTimeout):
-        await Attempts().insist(server.send)
+        await Attempts(20).insist(server.send)
     assert len(server.given) == len(ATTEMPTS) + 1
 
 
 async def test_to_wait_for_others_costs_no_attempt(time: StillTime) -> None:
-    attempts, stop = Attempts(), asyncio.Event()
+    attempts, stop = Attempts(20), asyncio.Event()
     others = [asyncio.create_task(attempts.insist(stop.wait)) for _ in range(AT_A_TIME)]
     await asyncio.sleep(0)
     server = Server()
@@ -121,6 +122,18 @@ async def test_to_wait_for_others_costs_no_attempt(time: StillTime) -> None:
     stop.set()
     await asyncio.gather(waits, *others)
     assert server.given == [ATTEMPTS[0]]
+
+
+async def test_to_wait_for_others_is_given_up_at_the_deadline_of_the_command() -> None:
+    attempts, stop, server = Attempts(0.02), asyncio.Event(), Server()
+    others = [asyncio.create_task(attempts.insist(stop.wait)) for _ in range(AT_A_TIME)]
+    await asyncio.sleep(0)
+    with pytest.raises(WaitQueueTimeoutError):
+        await attempts.insist(server.send)
+    assert server.given == []
+    stop.set()
+    await asyncio.gather(*others)
+    assert await attempts.insist(server.send) == "done"
 
 
 async def test_a_connection_that_knows_no_sessions_is_used_without_one() -> None:
