@@ -14,6 +14,8 @@ DEFAULT_TTL = 30.0
 DEFAULT_RETENTION = 86_400.0
 DEFAULT_COMMAND_TIMEOUT = 20.0
 MAX_NAME_BYTES = 1024
+# Of a ttl and of a period. A lease that is over before its claim is answered helps nobody.
+MIN_SECONDS = 0.1
 # 2**40 ms: 34 years. Keeps every date and every sum of dates far inside BSON's range.
 MAX_SECONDS = 2**40 / 1000
 
@@ -54,6 +56,15 @@ def check_owner(owner: object) -> Owner:
     return owner
 
 
+def check_token(token: object) -> int:
+    """A fencing token: an int (no bool) of 0 to 2**63 - 1."""
+    if isinstance(token, bool) or not isinstance(token, int):
+        raise TypeError(f"fencing_token must be an int, not {type(token).__name__}")
+    if not 0 <= token < 2**63:
+        raise ValueError(f"fencing_token must be 0 to 2**63 - 1, not {token!r}")
+    return token
+
+
 def check_seconds(argument: str, value: object) -> float:
     """A duration: a finite, positive number of seconds, or a timedelta."""
     if isinstance(value, timedelta):
@@ -67,6 +78,14 @@ def check_seconds(argument: str, value: object) -> float:
     if not 0 < seconds <= MAX_SECONDS:
         raise ValueError(f"{argument} must be more than 0 s and at most {MAX_SECONDS:.0f} s, not {value!r}")
     return float(seconds)
+
+
+def check_life(argument: str, value: object) -> float:
+    """A ttl or a period: a duration of at least 0.1 s."""
+    seconds = check_seconds(argument, value)
+    if seconds < MIN_SECONDS:
+        raise ValueError(f"{argument} must be at least {MIN_SECONDS} s, not {value!r}")
+    return seconds
 
 
 def check_timeout(value: object) -> float | None:

@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from mongolock_async._mongo.fence import Fence, Filter
 
+from .bound import Bound
+
 if TYPE_CHECKING:
     from mongolock_async._mongo.collection import Collection
 
 Update = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
-class Fenced:
+class Fenced(Bound):
     """A collection, written to under a lease: each document remembers the newest token that wrote it.
 
     A write takes effect only on documents that no newer token has written, and stamps them; a document
     without a stamp was written by nobody yet. Only writes that go through a fence are fenced. A deleted
     document takes its stamp along, so that an older holder may insert it again. Options are those of the
-    driver's methods, and so are the results and the errors.
+    driver's methods, and so are the results and the errors. Tokens of different locks cannot be compared:
+    two locks that guard the same documents need a field each.
 
     The idea is Martin Kleppmann's, "How to do distributed locking" (2016).
     """
@@ -64,6 +67,27 @@ class Fenced:
         stamped = self._stamped(update)
         return await self._fence.write("find_one_and_update", filter, stamped, upsert=upsert, **options)
 
+    async def find_one_and_replace(
+        self, filter: Filter, replacement: Filter, *, upsert: bool = False, **options: Any
+    ) -> Any:
+        """As the driver's; with ``sort``, the first of the documents that no newer token has written.
+
+        With ``upsert``, filter by ``_id`` or another unique key.
+
+        Raises:
+            StaleTokenError: a newer token has written the document, or all of them.
+        """
+        stamped = {**replacement, self._field: self._token}
+        return await self._fence.write("find_one_and_replace", filter, stamped, upsert=upsert, **options)
+
+    async def find_one_and_delete(self, filter: Filter, **options: Any) -> Any:
+        """As the driver's; with ``sort``, the first of the documents that no newer token has written.
+
+        Raises:
+            StaleTokenError: a newer token has written the document, or all of them.
+        """
+        return await self._fence.find_one_and_delete(filter, **options)
+
     async def update_many(self, filter: Filter, update: Update, **options: Any) -> Any:
         """As the driver's, without ``upsert``. Documents that no newer token has written are updated.
 
@@ -82,13 +106,23 @@ class Fenced:
         """
         return await self._fence.delete_one(filter, **options)
 
+    async def delete_many(self, filter: Filter, **options: Any) -> Any:
+        """As the driver's. Documents that no newer token has written are deleted.
+
+        Raises:
+            StaleTokenError: a newer token has written some of the documents; those are as they were.
+        """
+        return await self._fence.delete_many(filter, **options)
+
     async def insert_one(self, document: Filter, **options: Any) -> Any:
-        """As the driver's.
+        """As the driver's: a ``document`` without ``_id`` is given one. The stamp is not put into it.
+
+        So the same mapping may be inserted again after an error, and by the fence of another lease.
 
         Raises:
             StaleTokenError: the document is there, and a newer token has written it.
         """
-        return await self._fence.insert_one({**document, self._field: self._token}, **options)
+        return await self._fence.insert_one(document, **options)
 
     def _stamped(self, update: Update) -> Update:
         if not update:

@@ -17,7 +17,10 @@ class Holder:
         weight: how much of the capacity it takes; 1 for a mutex.
         fencing_token: the token of its lease.
         age: seconds since the grant.
-        remaining: seconds until it expires, unless it is renewed.
+        remaining: seconds until it expires, unless it is renewed. After a ``force_release`` the former
+            holder may believe in its lease for so long, at most.
+        ttl: seconds that it lives from each renewal. A lease that is kept alive is renewed every third of
+            them: by then its holder knows that it was forced, if it can reach MongoDB.
     """
 
     owner: Owner
@@ -25,6 +28,7 @@ class Holder:
     fencing_token: int
     age: float
     remaining: float
+    ttl: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,7 @@ def _holder(person: Person) -> Holder:
         fencing_token=person["token"],
         age=person["age_ms"] / 1000,
         remaining=person["left_ms"] / 1000,
+        ttl=person["ttl_ms"] / 1000,
     )
 
 

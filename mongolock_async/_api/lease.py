@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
+from mongolock_async._engine.block import note_loss
 from mongolock_async._engine.holding import Holding
 from mongolock_async._engine.member import Member
-from mongolock_async._settings import Owner
+from mongolock_async._settings import Owner, Seconds, check_life
 
+from .bound import Bound
 from .fence import Fenced
 
 if TYPE_CHECKING:
     from mongolock_async._mongo.collection import Collection
 
 
-class Lease:
+class Lease(Bound):
     """One holding of a lock, from its grant to its release or expiry.
 
     ``LockRepository`` makes leases; you do not. A lease ends by ``release`` or by expiry and by
     nothing else. It does *not* promise that a process which was stopped (SIGSTOP, a suspended
     virtual machine) for longer than the ttl knows so before its next line runs: ``held`` is right
     whenever it is read, and ``fencing_token`` lets the thing that you write to refuse late writes.
+
+    ``async with lease`` releases it at the end of the body. That is all: it does *not* keep the lease alive,
+    and a loss neither cancels the body nor raises, as it does in ``async with lock``: look at ``lost``.
     """
 
     def __init__(self, member: Member, holding: Holding) -> None:
@@ -31,6 +37,24 @@ class Lease:
     def __repr__(self) -> str:
         state = self._holding.ended or f"{self.remaining:.3f} s left"
         return f"<Lease {self.name!r} of {self.owner!r}, token {self.fencing_token}: {state}>"
+
+    async def __aenter__(self) -> Self:
+        """Nothing happens: the lease is held already, or over."""
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Release it, unless that was done. A release that fails is logged, not raised: it expires by itself.
+
+        An error of the body gets a note if the lease was lost meanwhile.
+        """
+        lost = await self._member.end(self._holding)
+        if lost is not None and exc is not None:
+            note_loss(exc, self._holding, lost)
 
     @property
     def name(self) -> str:
@@ -49,7 +73,10 @@ class Lease:
 
     @property
     def ttl(self) -> float:
-        """Seconds from the grant, or from the last renewal, to the expiry on the server."""
+        """Seconds from the grant, or from the last renewal, to the expiry on the server.
+
+        After ``renew(ttl=...)``, the new one.
+        """
         return self._holding.ttl
 
     @property
@@ -84,16 +111,26 @@ class Lease:
         """
         return await self._member.release(self._holding)
 
-    async def renew(self) -> bool:
-        """Let the lease live for its whole ttl again.
+    async def renew(self, *, ttl: Seconds | None = None) -> bool:
+        """Let the lease live for its whole ttl again, or for another one, from now on.
+
+        Nothing that was promised is taken back: with a shorter ttl, it lives for as long as it would have.
+        A lease that is kept alive is renewed at the pace of its new ttl.
+
+        Args:
+            ttl: seconds, or a timedelta, that each renewal lets it live from now on, at least 0.1 s; None: as
+                before.
 
         Returns:
             True if it was still ours; False if it was over: an expired lease is never revived.
 
         Raises:
-            LockBackendError: MongoDB did not answer; the deadline stays what it was.
+            TypeError, ValueError: ``ttl`` is wrong; nothing was sent.
+            LockBackendError: MongoDB did not answer; the deadline stays what it was. A change of the ttl may
+                have been made: until another one is answered, the shorter ttl counts.
         """
-        return await self._member.renew(self._holding)
+        seconds = None if ttl is None else check_life("ttl", ttl)
+        return await self._member.renew(self._holding, seconds)
 
     def fenced(self, collection: Collection, field: str = "_fence") -> Fenced:
         """A collection for writes that a newer fencing token refuses with ``StaleTokenError``.

@@ -5,27 +5,27 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-import logging
 from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
-from mongolock_async._engine.block import Block
-from mongolock_async._engine.clock import timeout as time_limit
-from mongolock_async._engine.holding import EXPIRED, FORCED, RELEASED, Holding
+from mongolock_async._engine.block import Block, note_loss
 from mongolock_async._engine.member import Member
-from mongolock_async._errors import LeaseLostError, LockError
+from mongolock_async._errors import LeaseLostError
 from mongolock_async._protocol.request import Request
+from mongolock_async._settings import check_name
 
+from .bound import Bound
 from .lease import Lease
-
-logger = logging.getLogger("mongolock_async")
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+# In the request of a lock whose calls have names of their own.
+NAMELESS = "a name for each call"
 
-class Lock:
+
+class Lock(Bound):
     """A name, bound to a repository: ``async with lock as lease`` and ``@lock``.
 
     ``LockRepository.lock`` makes it; that sends nothing. Any number of tasks may share one
@@ -33,21 +33,46 @@ class Lock:
     *not* re-entrant: a task that asks for what it holds already waits for itself.
 
     Inside the block the lease is kept alive. If it is lost all the same, the body is cancelled, as
-    ``asyncio.timeout`` does it, and the block raises ``LeaseLostError``.
+    ``asyncio.timeout`` does it, and the block raises ``LeaseLostError``; where the body raised another
+    error, that one has a note of the loss. The body must not ``yield`` to a caller, as an async generator
+    does: the caller would be cancelled in its place (PEP 789).
 
-    Attributes:
-        name: the lock.
+    A lock whose name is a function of a call's arguments is a decorator only; all else is a TypeError.
     """
 
-    def __init__(self, member: Member, request: Request, timeout: float | None) -> None:
-        self.name = request.name
+    def __init__(
+        self,
+        member: Member,
+        request: Request,
+        timeout: float | None,
+        name_of: Callable[..., str] | None = None,
+    ) -> None:
+        if inspect.iscoroutinefunction(name_of):
+            raise TypeError(f"a name cannot be waited for: pass a plain function, not {name_of!r}")
         self._member = member
-        self._request = request
+        self._asked = request
         self._timeout = timeout
+        self._name_of = name_of
         self._blocks: list[Block] = []
 
     def __repr__(self) -> str:
-        return f"<Lock {self.name!r}>"
+        return f"<Lock {self._name_of or self.name!r}>"
+
+    @property
+    def name(self) -> str:
+        """The lock."""
+        return self._request.name
+
+    async def locked(self) -> bool:
+        """Whether an ``obtain`` would be refused now: somebody has the lock, or waits for it. One read.
+
+        It was true a moment ago on the server; it is no permission, and no promise.
+
+        Raises:
+            LockError: the document under that name is no lock.
+            LockBackendError: MongoDB did not do as asked.
+        """
+        return await self._member.locked(self._request)
 
     async def __aenter__(self) -> Lease:
         """Wait for the lock.
@@ -70,23 +95,23 @@ class Lock:
         """Release the lock. A release that fails is logged, not raised: the lease expires by itself.
 
         Raises:
-            LeaseLostError: the lease was lost while the body ran, and the body raised nothing else.
+            LeaseLostError: the lease was lost while the body ran, and the body raised nothing else. An error
+                of the body gets a note of the loss.
         """
         block = self._leave()
         holding = block.holding
-        held = holding.held
         ours = block.leave(exc_type)
-        if holding.ended == RELEASED:
-            return
-        released = await self._release(holding)
-        lost = block.lost
-        if lost is None and (released is False or (released is None and not held)):
-            lost = FORCED if released is False and held else EXPIRED
+        lost = await self._member.end(holding)
         if lost is not None and ours:
             raise LeaseLostError(self.name, holding.owner, holding.fencing_token, lost) from exc
+        if lost is not None and exc is not None:
+            note_loss(exc, holding, lost)
 
     def __call__(self, function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
         """Decorate a coroutine function: each call holds the lock from its beginning to its end.
+
+        Where the name is a function, it is called with all arguments of the call (of a method: ``self``,
+        too), and must return a name. What it raises, the call raises, before anything is sent.
 
         Raises:
             TypeError: the function is not a coroutine function.
@@ -96,21 +121,23 @@ class Lock:
 
         @functools.wraps(function)
         async def locked(*args: P.args, **kwargs: P.kwargs) -> R:
-            async with self:
+            async with self if self._name_of is None else self._named(self._name_of(*args, **kwargs)):
                 return await function(*args, **kwargs)
 
         return locked
 
-    async def _release(self, holding: Holding) -> bool | None:
-        """What the server says of it; None: nothing in time. The release goes on in the background then."""
-        left = holding.remaining
-        try:
-            async with time_limit(self._member.clock, left):
-                return await self._member.release(holding)
-        except (TimeoutError, LockError):
-            if left > 0:
-                logger.warning("release of %r was not confirmed; the lease expires by itself", self.name)
-            return None
+    @property
+    def _request(self) -> Request:
+        if self._name_of is not None:
+            raise TypeError(
+                "the name of this lock is a function of a call's arguments: it can only decorate a coroutine "
+                "function; for anything else, give the lock a name"
+            )
+        return self._asked
+
+    def _named(self, name: object) -> Lock:
+        """The lock of one call."""
+        return Lock(self._member, self._asked.named(check_name(name)), self._timeout)
 
     def _leave(self) -> Block:
         """The block that this task entered last; for a finalizer, one whose own task is done, or any."""

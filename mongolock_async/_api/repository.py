@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -15,9 +15,10 @@ from mongolock_async._mongo.backend import MongoBackend
 from mongolock_async._protocol.request import Request
 from mongolock_async._settings import Owner, Seconds, check_name, check_owner, check_seconds, check_timeout
 
+from .bound import Bound
 from .info import LockInfo, lock_info
 from .lease import Lease
-from .lock import Lock
+from .lock import NAMELESS, Lock
 from .schedule import leases_by_tick
 from .stats import Stats, stats_of
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from mongolock_async._mongo.collection import Collection
 
 
-class LockRepository:
+class LockRepository(Bound):
     """The locks in one MongoDB collection; one document a lock.
 
     Whatever the collection was set to, claims and renewals are acknowledged by a majority, and
@@ -167,7 +168,7 @@ class LockRepository:
 
     def lock(
         self,
-        name: str,
+        name: str | Callable[..., str],
         owner: Owner | None = None,
         *,
         ttl: Seconds | None = None,
@@ -176,7 +177,8 @@ class LockRepository:
         """A lock for ``async with``, or to decorate a coroutine function with. Sends nothing.
 
         Args:
-            name: as for ``obtain``.
+            name: as for ``obtain``; or, for a decorator only, a function that makes the name of each call out
+                of the call's arguments: ``@locks.lock(lambda order: f"order:{order.id}")``.
             owner: as for ``obtain``.
             ttl: as for ``obtain``; the lease is renewed for as long as the block runs.
             timeout: how long to wait on entering: seconds, or a timedelta; 0: ask once; None: for ever.
@@ -184,8 +186,9 @@ class LockRepository:
         Raises:
             TypeError, ValueError: an argument is wrong.
         """
-        request = self._request(name, owner, ttl, keep_alive=True)
-        return Lock(self._member, request, check_timeout(timeout))
+        name_of = name if callable(name) else None
+        request = self._request(NAMELESS if callable(name) else name, owner, ttl, keep_alive=True)
+        return Lock(self._member, request, check_timeout(timeout), name_of)
 
     def every(
         self, period: Seconds, name: str, owner: Owner | None = None, *, ttl: Seconds | None = None
@@ -267,20 +270,26 @@ class LockRepository:
                 yield lock_info(name, view)
             more = after is not None
 
-    async def force_release(self, name: str) -> bool:
+    async def force_release(self, name: str, *, fencing_token: int | None = None) -> bool:
         """Free a lock, whoever holds it. Its holder learns of it at its next renewal, not before.
 
-        Until then, two may believe in the same lock.
+        Until then, two may believe in the same lock, for as long as ``Holder.remaining`` said.
+
+        Args:
+            name: as for ``obtain``.
+            fencing_token: free this holding only (``Holder.fencing_token``), and nobody who came after it;
+                None: every holder.
 
         Returns:
-            True if anybody held it.
+            True if anybody held it; with a ``fencing_token``, if that one did.
 
         Raises:
             TypeError, ValueError, LockError, LockBackendError: as ``create``.
         """
         check_name(name)
+        token = None if fencing_token is None else _settings.check_token(fencing_token)
         self._member.lifetime.check()
-        return await self._member.background.finish(self._backend.force(name))
+        return await self._member.background.finish(self._backend.force(name, token))
 
     def stats(self) -> Stats:
         """What this repository does and has done, in this process. Sends nothing."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mongolock_async._protocol.reply import Reply, View
-from mongolock_async._protocol.request import Request
+from mongolock_async._protocol.request import Request, TtlChange
 
 # Locks by their names, and where the next page begins (after that name); None: this was the last one.
 Page = tuple[list[tuple[str, View]], str | None]
@@ -105,8 +105,11 @@ class Backend(Protocol):
         Grants nothing, and touches no lease.
         """
 
-    async def prolong(self, name: str, lease: str, token: int) -> Reply | None:
-        """Renew one lease, and say where it stands; None: there is no document any more. Grants nothing."""
+    async def prolong(self, name: str, lease: str, token: int, ttl: TtlChange | None = None) -> Reply | None:
+        """Renew one lease, and say where it stands; None: there is no document any more. Grants nothing.
+
+        With a ``ttl``, it has that one from then on, unless a later change came first.
+        """
 
     async def release(
         self, name: str, lease: str, back: Sequence[str] = (), waiter: str | None = None
@@ -130,8 +133,8 @@ class Backend(Protocol):
     async def withdraw(self, name: str, lease: str) -> Reply | None:
         """Take out whatever there is of a claim; who is in its way, if that is known."""
 
-    async def force(self, name: str) -> bool:
-        """Take every holder out; whether there was any."""
+    async def force(self, name: str, token: int | None = None) -> bool:
+        """Take every holder out, or the one with this token; whether there was any."""
 
     def transaction(self, session: object) -> Transaction:
         """The session, if ``verify`` can use it.

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+
+from mongolock_async._errors import LeaseLostError
 
 from .holding import RELEASED, Holding
 
@@ -12,7 +15,6 @@ class Block:
 
     Attributes:
         task: the one that entered.
-        lost: why the lease was lost while the body ran; None: it was not.
     """
 
     def __init__(self, holding: Holding) -> None:
@@ -20,7 +22,6 @@ class Block:
         assert task is not None  # a coroutine of ours runs
         self.holding = holding
         self.task = task
-        self.lost: str | None = None
         self._cancelling = task.cancelling()
         self._cancelled = False
         self._inside = True
@@ -34,10 +35,18 @@ class Block:
 
     def _interrupt(self, holding: Holding) -> None:
         if self._inside and holding.ended != RELEASED:
-            self.lost = holding.ended
             # Not at once: it may be the body itself that has just found out, by renew().
             asyncio.get_running_loop().call_soon(self._cancel)
 
     def _cancel(self) -> None:
         if self._inside:
             self._cancelled = self.task.cancel()
+
+
+def note_loss(error: BaseException, holding: Holding, reason: str) -> None:
+    """Make a loss visible that another error hides."""
+    name, token = holding.name, holding.fencing_token
+    if isinstance(error, LeaseLostError) and (error.name, error.fencing_token) == (name, token):
+        return
+    with contextlib.suppress(Exception):  # some errors cannot be changed, such as a frozen dataclass
+        error.add_note(f"lease {token} of lock {name!r} was lost meanwhile: {reason}")

@@ -6,10 +6,11 @@ import asyncio
 import os
 from collections.abc import Callable
 
-from mongolock_async._protocol.request import Request
+from mongolock_async._protocol.request import Request, TtlChange
 
 from .backend import Transaction
 from .clock import Clock, Timer
+from .ttl import Ttl
 
 RELEASED = "released"
 EXPIRED = "expired unrenewed"
@@ -34,20 +35,25 @@ class Holding:
     """
 
     def __init__(
-        self, lease_id: str, request: Request, fencing_token: int, margin: float, clock: Clock
+        self,
+        lease_id: str,
+        request: Request,
+        fencing_token: int,
+        margin: Callable[[float], float],
+        clock: Clock,
     ) -> None:
         self.id = lease_id
         self.name = request.name
         self.capacity = request.capacity
         self.exclusive = request.weight == request.capacity
         self.owner = request.owner
-        self.ttl = request.ttl
         self.life = request.ttl
         self.kind = "lease"
         self.fencing_token = fencing_token
         self.lost = asyncio.Event()
         self.released = False
         self.transaction: Transaction | None = None
+        self._ttl = Ttl(request.ttl)
         self._margin = margin
         self._clock = clock
         self._deadline = 0.0
@@ -55,6 +61,11 @@ class Holding:
         self._on_end: list[Callable[[Holding], None]] = []
         self._timer: Timer | None = None
         self._pid = os.getpid()
+
+    @property
+    def ttl(self) -> float:
+        """Seconds that a renewal lets it live, by the last answer."""
+        return self._ttl.seconds
 
     @property
     def held(self) -> bool:
@@ -89,14 +100,25 @@ class Holding:
 
     def confirm(self, sent: float, remaining: float) -> None:
         """The server, asked at ``sent``, gave it ``remaining`` seconds from some moment after that."""
-        self._deadline = max(self._deadline, sent + remaining - self._margin)
+        margin = self._margin(max(remaining, self._ttl.sure))
+        self._deadline = max(self._deadline, sent + remaining - margin)
         if self._timer is None and self._ended is None:
             self._watch()
 
     def renewed(self, sent: float) -> None:
         """The server, asked at ``sent``, let it live for its whole ttl again."""
-        self.kind, self.life = "lease", self.ttl
-        self.confirm(sent, self.ttl)
+        self.kind, self.life = "lease", self._ttl.sure
+        self.confirm(sent, self._ttl.given(sent))
+
+    def change(self, ttl: float) -> TtlChange:
+        """Another ttl is about to be sent."""
+        return self._ttl.change(ttl)
+
+    def changed(self, change: TtlChange, sent: float, remaining: float) -> None:
+        """The server, asked at ``sent``, gave it the other ttl, unless a later change came first."""
+        self._ttl.changed(change, self._clock.now())
+        self.kind, self.life = "lease", self._ttl.sure
+        self.confirm(sent, min(change.ttl, remaining))
 
     def gone(self) -> None:
         """The server has nothing of it any more."""

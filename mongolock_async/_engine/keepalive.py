@@ -109,6 +109,11 @@ class KeepAlive:
         finally:
             self.discard(lease)
 
+    def paced(self, lease: Renewable) -> None:
+        """It was renewed just now, and has another life: its next renewal follows from that."""
+        if self._kept.get(lease.id) is lease:
+            self._put_off(lease, lease.life / PERIODS)
+
     async def settle(self, lease: Renewable) -> None:
         """Wait until no renewal of it is under way."""
         if task := self._flying.get(lease):

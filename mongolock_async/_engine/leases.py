@@ -84,7 +84,7 @@ class Leases:
 
     def first(self, request: Request) -> float:
         """Seconds that a grant by somebody else's command lives at first: what a dead waiter costs."""
-        return min(request.ttl, max(FIRST, 4 * self._margin(request)))
+        return min(request.ttl, max(FIRST, 4 * self._margin(request.ttl)))
 
     async def claim(
         self, request: Request, lease_id: str, *, first: float | None = None, giver: Giver | None = None
@@ -124,7 +124,7 @@ class Leases:
             LeaseLostError: it is over already.
         """
         token = grant.fencing_token
-        holding = Holding(lease_id, request, token, self._margin(request), self._clock)
+        holding = Holding(lease_id, request, token, self._margin, self._clock)
         self.held[lease_id] = holding
         holding.on_end(self._ended)
         holding.confirm(sent, grant.remaining)
@@ -137,16 +137,21 @@ class Leases:
             self.keep_alive.add(holding)
         return holding
 
-    async def renew(self, holding: Holding) -> bool:
-        """Whether it is still ours."""
+    async def renew(self, holding: Holding, ttl: float | None = None) -> bool:
+        """Whether it is still ours; with another ttl, from now on, if that is given."""
+        change = None if ttl is None else holding.change(ttl)
         sent = self._clock.now()
-        reply = await self._backend.prolong(holding.name, holding.id, holding.fencing_token)
+        reply = await self._backend.prolong(holding.name, holding.id, holding.fencing_token, change)
         if holding.ended == RELEASED:
             return False
         if reply is None or reply.grant is None:
             holding.end(TAKEN if reply is not None and reply.holders else FORCED)
             return False
-        holding.renewed(sent)
+        if change is None:
+            holding.renewed(sent)
+        else:
+            holding.changed(change, sent, reply.grant.remaining)
+            self.keep_alive.paced(holding)
         if holding.ended is not None:  # the answer came too late, and the server holds it for nobody
             self.withdraw_soon(holding.name, holding.id)
         return holding.held
@@ -189,9 +194,9 @@ class Leases:
         again = await self._backend.ask(request.name, lease_id)
         return sent, reply.followed_by(again)
 
-    def _margin(self, request: Request) -> float:
-        margin = default_margin(request.ttl) if self._clock_margin is None else self._clock_margin
-        return min(margin, request.ttl / 2)
+    def _margin(self, ttl: float) -> float:
+        margin = default_margin(ttl) if self._clock_margin is None else self._clock_margin
+        return min(margin, ttl / 2)
 
     async def _renew_batch(self, batch: Sequence[Holding], within: float) -> set[str]:
         leases = {holding.name: (holding.id, holding.fencing_token) for holding in batch}

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from contextvars import Context
 
-from mongolock_async._errors import LeaseLostError
+from mongolock_async._errors import LeaseLostError, LockError
 from mongolock_async._protocol.reply import Reply
 from mongolock_async._protocol.request import Request
 
+from . import clock as clocks
 from .backend import Backend
 from .background import Background
 from .clock import Clock
@@ -18,6 +20,8 @@ from .leases import Leases
 from .lifetime import Lifetime
 from .others import Others
 from .waiting import Waiting
+
+logger = logging.getLogger("mongolock_async")
 
 
 class Member:
@@ -76,10 +80,36 @@ class Member:
         was_held = await self.background.finish(self._release(holding))
         return held if was_held is None else was_held
 
-    async def renew(self, holding: Holding) -> bool:
-        """Whether it is still ours, now for its whole ttl."""
+    async def release_within(self, holding: Holding, seconds: float) -> bool | None:
+        """As ``release``; None: no word of the server in time. The release goes on in the background then."""
+        try:
+            async with clocks.timeout(self.clock, seconds):
+                return await self.release(holding)
+        except (TimeoutError, LockError):
+            if seconds > 0:
+                logger.warning("release of %r was not confirmed; the lease expires by itself", holding.name)
+            return None
+
+    async def end(self, holding: Holding) -> str | None:
+        """Release it at the end of a block, if that was not done; why it was lost, or None."""
+        if holding.ended == RELEASED:
+            return None
+        lost, held = holding.ended, holding.held
+        released = await self.release_within(holding, holding.remaining)
+        if lost is None and (released is False or (released is None and not held)):
+            lost = FORCED if released is False and held else EXPIRED
+        return lost
+
+    async def renew(self, holding: Holding, ttl: float | None = None) -> bool:
+        """Whether it is still ours, now for its whole ttl, or for another one."""
         self.lifetime.check()
-        return holding.ended is None and await self.background.finish(self.leases.renew(holding))
+        return holding.ended is None and await self.background.finish(self.leases.renew(holding, ttl))
+
+    async def locked(self, request: Request) -> bool:
+        """Whether a claim would be refused now."""
+        self.lifetime.check()
+        lock = await self.background.finish(self._backend.view(request.name))
+        return lock is not None and request.is_refused_by(lock)
 
     async def verify(self, holding: Holding, session: object) -> None:
         """Bind a transaction to the lease; the loop leaves the lease alone until it is over."""

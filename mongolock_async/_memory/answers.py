@@ -63,7 +63,9 @@ def view(document: Document, now: int) -> View:
     return {
         "capacity": document.capacity,
         "token": document.token,
-        "holders": _people(_live(document.holders, now), now),
+        "holders": [
+            {**_person(holder, now), "ttl_ms": holder.ttl} for holder in _live(document.holders, now)
+        ],
         "queue": _people(_live(document.queue, now), now),
     }
 

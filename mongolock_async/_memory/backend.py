@@ -9,7 +9,7 @@ from typing import NoReturn, TypeVar
 from mongolock_async._engine.backend import Call, Page, Transaction
 from mongolock_async._errors import LockError
 from mongolock_async._protocol.reply import Reply, View
-from mongolock_async._protocol.request import Request
+from mongolock_async._protocol.request import Request, TtlChange
 from mongolock_async._settings import milliseconds
 
 from . import answers
@@ -96,11 +96,12 @@ class MemoryBackend:
                 lambda: {lease for name, lease in places.items() if refresh(name, lease)}
             )
 
-    async def prolong(self, name: str, lease: str, token: int) -> Reply | None:
+    async def prolong(self, name: str, lease: str, token: int, ttl: TtlChange | None = None) -> Reply | None:
         """See ``Backend``."""
+        to = {} if ttl is None else {"ttl": milliseconds(ttl.ttl), "number": ttl.number}
 
         def work(document: Document, now: int) -> Reply:
-            document.renew(now, lease, token)
+            document.prolong(now, lease, token, **to)
             return Reply(answers.renewal(document, lease, token, now))
 
         return await self._on(name, work)
@@ -142,11 +143,11 @@ class MemoryBackend:
 
         return await self._command(lambda: self._granting(name, work))
 
-    async def force(self, name: str) -> bool:
+    async def force(self, name: str, token: int | None = None) -> bool:
         """See ``Backend``."""
 
         def work(document: Document, now: int, by: str) -> bool:
-            document.release_all(now, by=by)
+            document.force(now, by=by, token=token)
             return document.released == by
 
         return await self._command(lambda: self._granting(name, work)) or False

@@ -27,6 +27,7 @@ class Entry:
     ear: str | None = None
     token: int | None = None
     by: str | None = None
+    change: int | None = None
 
 
 @dataclass
@@ -127,11 +128,12 @@ class Document:
         self._outlive(self.holders + self.queue, now)
         self._grant(now, by, mine=waiter)
 
-    def release_all(self, now: int, *, by: str) -> None:
-        """Take every holder out."""
+    def force(self, now: int, *, by: str, token: int | None = None) -> None:
+        """Take every holder out, or the one with this token."""
         self._expire(now)
-        self.released = by if self.holders else self.released or ""
-        self.holders = []
+        rest = [] if token is None else [entry for entry in self.holders if entry.token != token]
+        self.released = by if len(rest) < len(self.holders) else self.released or ""
+        self.holders = rest
         self._grant(now, by)
 
     def renew(self, now: int, lease: str, token: int) -> None:
@@ -141,6 +143,17 @@ class Document:
             for entry in self.holders
         ]
         self._outlive(self.holders)
+
+    def prolong(self, now: int, lease: str, token: int, *, ttl: int | None = None, number: int = 0) -> None:
+        """Give the lease a new expiry; with ``ttl``, another ttl before, unless a later change came first."""
+        if ttl is not None:
+            self.holders = [
+                replace(entry, ttl=ttl, change=number)
+                if _is_held(entry, now, lease, token) and number > (entry.change or 0)
+                else entry
+                for entry in self.holders
+            ]
+        self.renew(now, lease, token)
 
     def refresh(self, now: int, lease: str) -> None:
         """Give the place a new expiry. Grants nothing; what has expired stays so."""

@@ -12,11 +12,11 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from mongolock_async._engine.backend import Call, Page, Transaction
 from mongolock_async._errors import LockBackendError
-from mongolock_async._protocol import pipeline, projection
+from mongolock_async._protocol import keeping, pipeline, projection
 from mongolock_async._protocol.claim import claim_command, hand_over_command
 from mongolock_async._protocol.expressions import Stage
 from mongolock_async._protocol.reply import Reply, View
-from mongolock_async._protocol.request import Request
+from mongolock_async._protocol.request import Request, TtlChange
 
 from .calls import Moment
 from .commands import Commands
@@ -112,18 +112,18 @@ class MongoBackend:
         """See ``Backend``. A second command tells which, where not all of them stand."""
         tokens = dict(leases.values())
         ids = {name: lease for name, (lease, _) in leases.items()}
-        stages, stand = pipeline.renew(tokens), pipeline.held(tokens)
+        stages, stand = keeping.renew(tokens), keeping.held(tokens)
         return await self._commands.update_many(ids, stages, "$holders", stand, within)
 
     async def refresh(self, places: Mapping[str, str], within: float) -> set[str]:
         """See ``Backend``. A second command tells which, where not all of them stand."""
         ids = list(places.values())
-        stages, stand = pipeline.refresh(ids), pipeline.queued(ids)
+        stages, stand = keeping.refresh(ids), keeping.queued(ids)
         return await self._commands.update_many(places, stages, "$queue", stand, within)
 
-    async def prolong(self, name: str, lease: str, token: int) -> Reply | None:
+    async def prolong(self, name: str, lease: str, token: int, ttl: TtlChange | None = None) -> Reply | None:
         """See ``Backend``."""
-        stages, answer = pipeline.renew({lease: token}), projection.renewal(lease, token)
+        stages, answer = keeping.prolong(lease, token, ttl), projection.renewal(lease, token)
         with self._link.command("renew", name):
             found = await self._link.change({"_id": name, "holders.lease": lease}, stages, answer)
             if found is None:
@@ -168,10 +168,10 @@ class MongoBackend:
             found, _ = await self._commands.let_out(name, lease, by, stages, answer, session)
         return _reply(found)
 
-    async def force(self, name: str) -> bool:
+    async def force(self, name: str, token: int | None = None) -> bool:
         """See ``Backend``."""
         by = self._commands.new_id()
-        stages, answer = pipeline.release_all(by=by), projection.release(by, by=by)
+        stages, answer = pipeline.force(by=by, token=token), projection.release(by, by=by)
         async with self._commands.session("force_release", name) as session:
             found, _ = await self._commands.let_out(name, by, by, stages, answer, session, sure=True)
         return found is not None and bool(found["released"])

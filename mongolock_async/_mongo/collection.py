@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from pymongo.asynchronous.collection import AsyncCollection
@@ -11,14 +12,21 @@ if TYPE_CHECKING:
 
     Collection = AsyncCollection[Any] | AsyncIOMotorCollection[Any]
 
+TAKEN = ("pymongo.asynchronous.collection.AsyncCollection", "motor.motor_asyncio.AsyncIOMotorCollection")
+
 
 def check_collection(collection: object) -> Any:  # noqa: ANN401 - two drivers, one interface, no common base
-    """A Motor or PyMongo async collection; Motor is told by its name, so that it need not be imported."""
-    motor = ("motor.motor_asyncio", "AsyncIOMotorCollection")
-    bases = [(base.__module__, base.__name__) for base in type(collection).__mro__]
-    if isinstance(collection, AsyncCollection) or motor in bases:
+    """A Motor or PyMongo async collection, by the classes themselves; Motor need not be imported.
+
+    Mocks (mongomock_motor) have the name of Motor's class, and say that they are instances of it.
+    """
+    motor = getattr(sys.modules.get("motor.motor_asyncio"), "AsyncIOMotorCollection", None)
+    classes = type(collection).__mro__
+    if AsyncCollection in classes or motor in classes:
         return collection
+    names = (f"{one.__module__}.{one.__name__}" for one in classes)
     raise TypeError(
         "pass an async collection, such as AsyncMongoClient()['app']['locks'] of PyMongo or "
-        f"AsyncIOMotorClient()['app']['locks'] of Motor, not {bases[0][0]}.{bases[0][1]}"
+        "AsyncIOMotorClient()['app']['locks'] of Motor (for tests: mongolock_async.testing.MemoryLocks()), "
+        f"not {next(name for name in names if name not in TAKEN)}"
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
+from bson import ObjectId
 from pymongo import ReadPreference
 from pymongo.errors import DuplicateKeyError
 from pymongo.read_concern import ReadConcern
@@ -45,7 +46,7 @@ class Fence:
         """Change one document, by this method of the driver's."""
         write = getattr(self._collection, method)
         result = await write(self._guarded(filter), change, **options)
-        if _matched(result):
+        if _matched(method, result):
             return result
         # An upsert comes second: guarded, it would insert beside the document that refuses it.
         await self._refuse_stale(filter, options)
@@ -59,7 +60,7 @@ class Fence:
             # Somebody was faster. An older token, or our own, does not stand in our way.
             await self._refuse_stale(filter, options)
             result = await write(self._guarded(filter), change, **options)
-            if _matched(result):
+            if _matched(method, result):
                 return result
             raise
 
@@ -76,10 +77,25 @@ class Fence:
             await self._refuse_stale(filter, options)
         return result
 
+    async def delete_many(self, filter: Filter, **options: Any) -> Any:
+        """Delete all that may be deleted; refuse afterwards, if there were others."""
+        result = await self._collection.delete_many(self._guarded(filter), **options)
+        await self._refuse_stale(filter, options)
+        return result
+
+    async def find_one_and_delete(self, filter: Filter, **options: Any) -> Any:
+        """Delete one document, and return it."""
+        found = await self._collection.find_one_and_delete(self._guarded(filter), **options)
+        if found is None:
+            await self._refuse_stale(filter, options)
+        return found
+
     async def insert_one(self, document: Filter, **options: Any) -> Any:
-        """Insert a document; one that is there already may be newer."""
+        """Insert a document, with the stamp; one that is there already may be newer."""
+        if isinstance(document, MutableMapping) and "_id" not in document:
+            document["_id"] = ObjectId()  # as the driver does with what it is given; ours is a copy
         try:
-            return await self._collection.insert_one(document, **options)
+            return await self._collection.insert_one({**document, self._field: self._token}, **options)
         except DuplicateKeyError:
             if "_id" in document and not _aborted(options):
                 await self._refuse_stale({"_id": document["_id"]}, options)
@@ -97,9 +113,12 @@ class Fence:
         return {"$and": [filter, {self._field: {"$not": {"$gt": self._token}}}]}
 
 
-def _matched(result: Any) -> bool:
-    """Of a guarded write: whether there was a document that it could write."""
-    return result is not None and bool(getattr(result, "matched_count", True))
+def _matched(method: str, result: Any) -> bool:
+    """Of a guarded write: whether there was a document that it could write.
+
+    A method that finds gives that document, of a class of the caller's, which may have any attribute.
+    """
+    return result is not None if method.startswith("find_one") else result.matched_count > 0
 
 
 def _aborted(options: Mapping[str, Any]) -> bool:

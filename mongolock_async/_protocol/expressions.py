@@ -57,6 +57,12 @@ def live(array: Expression, now: Expression) -> Expression:
     return keep(array, is_live(now))
 
 
+def living_on(array: Expression, which: Expression, expires: Expression) -> Expression:
+    """All elements; those live until then, or as long as they would: no command shortens a life."""
+    later = {"$mergeObjects": ["$$e", {"expires": {"$max": ["$$e.expires", expires]}}]}
+    return each(array, {"$cond": [which, later, "$$e"]})
+
+
 def without(array: Expression, leases: Sequence[str]) -> Expression:
     """The elements of all leases but these."""
     return keep(array, {"$not": [{"$in": ["$$e.lease", {"$literal": leases}]}]})

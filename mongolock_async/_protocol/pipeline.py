@@ -11,10 +11,10 @@ What does not depend on the caller is made once. Nobody changes what these funct
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 
-from .expressions import NOW, Expression, Stage, boundary, each, is_live, keep, some, without
+from .expressions import NOW, Expression, Stage, boundary, each, keep, living_on, some, without
 from .transition import transition
 
 # How long a place in the queue lives unless it is refreshed.
@@ -95,8 +95,8 @@ def ask(lease: str, *, by: str, now: Expression = NOW) -> list[Stage]:
     """Refresh a place, or give its grant the whole ttl; take what dead holders have left."""
     mine = {"$eq": ["$$e.lease", lease]}
     apply = {
-        "holders": _live_on("$holders", mine, {"$add": [now, "$$e.ttl"]}),
-        "queue": _live_on("$queue", mine, {"$add": [now, PLACE_MS]}),
+        "holders": living_on("$holders", mine, {"$add": [now, "$$e.ttl"]}),
+        "queue": living_on("$queue", mine, {"$add": [now, PLACE_MS]}),
     }
     return transition(apply, now, by, mine=lease, prolongs=True)
 
@@ -139,33 +139,14 @@ def hand_over(
     return transition(apply, now, by, mine=waiter, prolongs=True)
 
 
-def release_all(*, by: str, now: Expression = NOW) -> list[Stage]:
-    """Take every holder out; those who wait are served. ``released`` names this command, if there was any."""
-    released = {"$cond": [{"$eq": ["$holders", []]}, {"$ifNull": ["$released", ""]}, by]}
-    return transition({"holders": [], "released": released}, now, by)
+def force(*, by: str, token: int | None = None, now: Expression = NOW) -> list[Stage]:
+    """Take every holder out, or the one with this token; those who wait are served.
 
-
-def renew(leases: Mapping[str, int], *, now: Expression = NOW) -> list[Stage]:
-    """Give these leases, known by id and token, a new expiry. Grants nothing; what has expired stays so."""
-    holders = _live_on("$holders", held(leases, now), {"$add": [now, "$$e.ttl"]})
-    return [{"$set": {"holders": holders}}, {"$set": {"expires_at": _latest("$holders")}}]
-
-
-def refresh(places: Sequence[str], *, now: Expression = NOW) -> list[Stage]:
-    """Give these places in the queue a new expiry. Grants nothing; what has expired stays so."""
-    queue = _live_on("$queue", queued(places, now), {"$add": [now, PLACE_MS]})
-    return [{"$set": {"queue": queue}}, {"$set": {"expires_at": _latest("$queue")}}]
-
-
-def held(leases: Mapping[str, int], now: Expression = NOW) -> Expression:
-    """Whether the holder is one of these, by id and token, and has not expired."""
-    pairs = {"$literal": [[lease, token] for lease, token in leases.items()]}
-    return {"$and": [{"$in": [["$$e.lease", "$$e.token"], pairs]}, is_live(now)]}
-
-
-def queued(places: Sequence[str], now: Expression = NOW) -> Expression:
-    """Whether the entry is one of these places, and has not expired."""
-    return {"$and": [{"$in": ["$$e.lease", {"$literal": list(places)}]}, is_live(now)]}
+    ``released`` names this command, if there was any.
+    """
+    rest: Expression = [] if token is None else keep("$holders", {"$ne": ["$$e.token", {"$literal": token}]})
+    released = {"$cond": [{"$eq": ["$holders", rest]}, {"$ifNull": ["$released", ""]}, by]}
+    return transition({"holders": rest, "released": released}, now, by)
 
 
 def verify() -> list[Stage]:
@@ -219,10 +200,6 @@ def _released(leases: Sequence[str]) -> Expression:
     return {"$ifNull": [{"$last": each(ours, "$$e.lease")}, {"$ifNull": ["$released", ""]}]}
 
 
-def _latest(array: str) -> Expression:
-    return {"$max": ["$expires_at", {"$max": f"{array}.expires"}]}
-
-
 @cache
 def _is_idle() -> Expression:
     return {"$and": [{"$eq": ["$holders", []]}, {"$eq": ["$queue", []]}]}
@@ -231,9 +208,3 @@ def _is_idle() -> Expression:
 def _joins(lease: str, capacity: int) -> Expression:
     known = {"$or": [{"$in": [lease, "$holders.lease"]}, {"$in": [lease, "$queue.lease"]}]}
     return {"$and": [{"$not": [known]}, {"$or": [_is_idle(), {"$eq": ["$capacity", capacity]}]}]}
-
-
-def _live_on(array: Expression, which: Expression, expires: Expression) -> Expression:
-    """Those live until then, or as long as they would: no command shortens a life."""
-    later = {"$mergeObjects": ["$$e", {"expires": {"$max": ["$$e.expires", expires]}}]}
-    return each(array, {"$cond": [which, later, "$$e"]})

@@ -134,7 +134,7 @@ def view(*, now: Expression = NOW) -> Stage:
     info = {
         "capacity": "$capacity",
         "token": "$token",
-        "holders": _people(live("$holders", now), now),
+        "holders": each(live("$holders", now), {**_person(now), "ttl_ms": "$$e.ttl"}),
         "queue": _people(live("$queue", now), now),
     }
     return {"_id": 1, "info": {"$cond": [is_lock(), info, None]}}

@@ -10,13 +10,14 @@ from mongolock_async._settings import Owner
 
 
 class Person(TypedDict):
-    """A holder (with a token), or one who waits (its token is missing)."""
+    """A holder (with a token), or one who waits (its token is missing); the ttl is for a view alone."""
 
     owner: Owner
     weight: int
     age_ms: int
     left_ms: int
     token: NotRequired[int]
+    ttl_ms: NotRequired[int]
 
 
 class View(TypedDict):

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 
 from mongolock_async._settings import Owner
 
+from .reply import View
+
 
 @dataclass(frozen=True, slots=True)
 class TickRequest:
@@ -13,6 +15,17 @@ class TickRequest:
 
     period_ms: int
     after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class TtlChange:
+    """Another ttl for a lease: seconds, and the number of the change, which grows with each of this lease.
+
+    So a change that is held up on its way undoes no later one.
+    """
+
+    number: int
+    ttl: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +43,16 @@ class Request:
     def ticking(self, period_ms: int, after_ms: int) -> Request:
         """The same, for a boundary."""
         return replace(self, tick=TickRequest(period_ms, after_ms))
+
+    def named(self, name: str) -> Request:
+        """The same, of another lock."""
+        return replace(self, name=name)
+
+    def is_refused_by(self, lock: View) -> bool:
+        """Whether a lock that looks so would refuse it: somebody waits, or there is no room for all of it."""
+        taken = sum(holder["weight"] for holder in lock["holders"])
+        fits = lock["capacity"] == self.capacity and taken + self.weight <= self.capacity
+        return bool(lock["queue"]) or (taken > 0 and not fits)
 
     def shortened(self, ttl: float) -> Request:
         """The same, with a ttl that is not longer than this."""

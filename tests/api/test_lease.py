@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from typing import Any
 
 import pytest
-from faulty import FaultyLocks
+from faulty import FaultyLocks, lost
 from virtual import settle
-from waiters import about
+from waiters import about, is_free
 
 from mongolock_async import Lease, LockError, LockRepository
 
@@ -86,6 +88,66 @@ async def test_two_releases_at_a_time_free_the_lock_once(
     assert await (await waiter).release() is True
 
 
+@pytest.mark.parametrize(
+    ("ttl", "error"), [(0, ValueError), (0.09, ValueError), (-1, ValueError), ("1", TypeError)]
+)
+async def test_a_wrong_ttl_renews_nothing(
+    locks: LockRepository, memory: FaultyLocks, ttl: Any, error: type[Exception]
+) -> None:
+    lease = await locks.acquire("cron")
+    with pytest.raises(error, match="ttl"):
+        await lease.renew(ttl=ttl)
+    assert memory.sent["prolong"] == 0
+
+
+async def test_the_block_of_a_lease_releases_it(locks: LockRepository, memory: FaultyLocks) -> None:
+    lease = await locks.acquire("cron")
+    async with lease as same:
+        assert same is lease
+        assert await locks.obtain("cron") is None
+    assert not lease.held
+    assert await is_free(locks)
+    assert memory.sent["release"] == 1
+
+
+async def test_the_block_of_a_lease_releases_it_also_after_an_error(locks: LockRepository) -> None:
+    with pytest.raises(KeyError):
+        async with await locks.acquire("cron"):
+            raise KeyError
+    assert await is_free(locks)
+
+
+async def test_the_block_of_a_lease_does_not_release_it_twice(
+    locks: LockRepository, memory: FaultyLocks
+) -> None:
+    async with await locks.acquire("cron") as lease:
+        assert await lease.release() is True
+    assert memory.sent["release"] == 1
+
+
+async def test_the_block_of_a_lease_neither_renews_nor_interrupts(
+    locks: LockRepository, memory: FaultyLocks
+) -> None:
+    async with await locks.acquire("cron", ttl=5) as lease:
+        await asyncio.sleep(60)
+        assert lease.lost.is_set()
+    assert memory.sent["renew"] == 0
+    async with await locks.acquire("cron", keep_alive=True) as lease:
+        await locks.force_release("cron")
+        await asyncio.sleep(60)
+        assert lease.lost.is_set()
+
+
+async def test_a_release_that_fails_does_not_spoil_the_block_of_a_lease(
+    locks: LockRepository, memory: FaultyLocks, caplog: pytest.LogCaptureFixture
+) -> None:
+    memory.faults = [lost("release")]
+    with caplog.at_level(logging.WARNING, "mongolock_async"):
+        async with await locks.acquire("cron"):
+            pass
+    assert caplog.messages == ["release of 'cron' was not confirmed; the lease expires by itself"]
+
+
 async def test_a_lease_says_what_it_is_when_printed(locks: LockRepository) -> None:
     lease = await locks.acquire("cron", owner="me", ttl=30)
     token = lease.fencing_token
@@ -93,9 +155,9 @@ async def test_a_lease_says_what_it_is_when_printed(locks: LockRepository) -> No
     assert repr(lease) == f"<Lease 'cron' of 'me', token {token}: 28.500 s left>"
     await lease.release()
     assert repr(lease) == f"<Lease 'cron' of 'me', token {token}: released>"
-    lost = await locks.acquire("cron", owner=7, ttl=30)
-    await lost.lost.wait()
-    assert repr(lost) == f"<Lease 'cron' of 7, token {lost.fencing_token}: expired unrenewed>"
+    over = await locks.acquire("cron", owner=7, ttl=30)
+    await over.lost.wait()
+    assert repr(over) == f"<Lease 'cron' of 7, token {over.fencing_token}: expired unrenewed>"
 
 
 async def test_without_transactions_a_lease_cannot_be_verified_and_stays(locks: LockRepository) -> None:

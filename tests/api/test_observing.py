@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from faulty import Fault, FaultyLocks
@@ -21,7 +22,7 @@ async def test_a_lock_tells_its_holder_its_age_and_what_remains(
 ) -> None:
     lease = await locks.acquire("cron", owner="me", ttl=10)
     await asyncio.sleep(2.5)
-    holder = Holder("me", 1, lease.fencing_token, about(2.5), about(7.5))
+    holder = Holder("me", 1, lease.fencing_token, about(2.5), about(7.5), 10)
     assert await others.get("cron") == LockInfo("cron", 1, (holder,), (), lease.fencing_token)
     assert (await look(others)).held
 
@@ -89,6 +90,41 @@ async def test_force_serves_who_waits(locks: LockRepository, others: LockReposit
     await asyncio.sleep(1)
     assert await locks.force_release("cron") is True
     assert (await waiter).held
+
+
+async def test_force_by_a_token_frees_that_holding_and_none_that_came_later(
+    locks: LockRepository, others: LockRepository
+) -> None:
+    former = await locks.acquire("cron", ttl=5)
+    await asyncio.sleep(5)
+    successor = await others.acquire("cron")
+    assert await locks.force_release("cron", fencing_token=former.fencing_token) is False
+    assert await successor.renew() is True
+    assert await locks.force_release("cron", fencing_token=successor.fencing_token) is True
+    assert await successor.renew() is False
+
+
+async def test_force_by_a_token_serves_who_waits(locks: LockRepository, others: LockRepository) -> None:
+    lease = await locks.acquire("cron", ttl=600)
+    waiter = waiting(others)
+    await asyncio.sleep(1)
+    assert await locks.force_release("cron", fencing_token=lease.fencing_token + 1) is False
+    await asyncio.sleep(1)
+    assert not waiter.done()
+    assert await locks.force_release("cron", fencing_token=lease.fencing_token) is True
+    assert (await waiter).held
+
+
+@pytest.mark.parametrize(
+    ("token", "error"),
+    [("7", TypeError), (True, TypeError), (7.0, TypeError), (-1, ValueError), (2**63, ValueError)],
+)
+async def test_a_wrong_token_frees_nobody(
+    locks: LockRepository, memory: FaultyLocks, token: Any, error: type[Exception]
+) -> None:
+    with pytest.raises(error, match="fencing_token"):
+        await locks.force_release("cron", fencing_token=token)
+    assert memory.sent == {}
 
 
 async def test_force_on_an_unknown_lock_makes_nothing(locks: LockRepository) -> None:

@@ -198,6 +198,24 @@ async def test_force_serves_those_who_wait(backend: Backend) -> None:
     assert (await holders(backend), await queue(backend)) == (["n.1"], ["o.1"])
 
 
+async def test_force_takes_out_the_holder_of_a_token_and_no_other(backend: Backend) -> None:
+    first = await held(backend, "m.1", owner="first", capacity=2)
+    await held(backend, "m.2", owner="second", capacity=2)
+    await waits(backend, "n.1", capacity=2)
+    assert await backend.force("cron", first - 1) is False
+    assert await holders(backend) == ["first", "second"]
+    assert [await backend.force("cron", first) for _ in range(2)] == [True, False]
+    assert await holders(backend) == ["second", "n.1"]
+
+
+async def test_force_by_the_token_of_one_who_has_gone_frees_nobody(backend: Backend, later: Later) -> None:
+    former = await held(backend)
+    await later(TTL)
+    await held(backend, "n.1", owner="successor")
+    assert await backend.force("cron", former) is False
+    assert await holders(backend) == ["successor"]
+
+
 async def test_force_finds_nobody_where_the_holder_has_expired(backend: Backend, later: Later) -> None:
     await held(backend)
     await later(TTL)

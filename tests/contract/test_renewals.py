@@ -7,6 +7,7 @@ from contract.shared import TTL, Later, held, holders, queue, seen, token, waits
 
 from mongolock_async._engine.backend import Backend
 from mongolock_async._protocol.reply import Grant
+from mongolock_async._protocol.request import TtlChange
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -181,3 +182,44 @@ async def test_no_command_shortens_the_life_of_a_place(backend: Backend, later: 
     else:
         await backend.ask("cron", "n.1")
     assert await left(backend) == [90, 70]
+
+
+async def test_a_lease_is_given_another_ttl_which_its_renewals_keep(backend: Backend, later: Later) -> None:
+    mine = await held(backend)
+    reply = await backend.prolong("cron", "m.1", mine, TtlChange(1, 90))
+    assert reply is not None
+    assert reply.grant == Grant(mine, 90, reply.grant.age if reply.grant else 0)
+    assert (await seen(backend))["holders"][0]["ttl_ms"] == 90_000
+    await later(80)
+    assert await backend.renew({"cron": ("m.1", mine)}, 5) == {"m.1"}
+    assert await left(backend) == [90]
+
+
+async def test_a_shorter_ttl_takes_back_nothing(backend: Backend, later: Later) -> None:
+    mine = await held(backend)
+    assert token(await backend.prolong("cron", "m.1", mine, TtlChange(1, 10))) == mine
+    assert await left(backend) == [30]
+    await later(25)
+    await backend.renew({"cron": ("m.1", mine)}, 5)
+    assert await left(backend) == [10]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+async def test_a_change_that_comes_late_or_twice_undoes_no_later_one(
+    backend: Backend, later: Later, number: int
+) -> None:
+    mine = await held(backend)
+    await backend.prolong("cron", "m.1", mine, TtlChange(2, 90))
+    await later(80)
+    assert token(await backend.prolong("cron", "m.1", mine, TtlChange(number, 10))) == mine
+    assert await left(backend) == [90]
+    assert (await seen(backend))["holders"][0]["ttl_ms"] == 90_000
+
+
+async def test_the_ttl_of_what_is_over_or_another_s_is_not_changed(backend: Backend, later: Later) -> None:
+    mine = await held(backend, capacity=2)
+    await held(backend, "n.1", capacity=2, ttl=60)
+    assert token(await backend.prolong("cron", "m.1", mine + 7, TtlChange(1, 90))) is None
+    await later(30)
+    assert token(await backend.prolong("cron", "m.1", mine, TtlChange(1, 90))) is None
+    assert [one["ttl_ms"] for one in (await seen(backend))["holders"]] == [60_000]

@@ -17,9 +17,9 @@ async def test_a_lock_shows_who_holds_it_and_who_waits(backend: Backend, later: 
     view = await seen(backend)
     (holder,), (waiter,) = view["holders"], view["queue"]
     assert (view["capacity"], view["token"]) == (1, mine)
-    assert holder.keys() == {"owner", "weight", "token", "age_ms", "left_ms"}
+    assert holder.keys() == {"owner", "weight", "token", "age_ms", "left_ms", "ttl_ms"}
     assert waiter.keys() == {"owner", "weight", "age_ms", "left_ms"}
-    assert holder["token"] == mine
+    assert (holder["token"], holder["ttl_ms"]) == (mine, TTL * 1000)
     assert (lives([holder]), lives([waiter])) == ([("me", 1, TTL)], [("n.1", 1, 10)])
     assert 2000 <= waiter["age_ms"] <= holder["age_ms"]
 

@@ -241,7 +241,7 @@ class HastyClock(MemoryClock):
 
 
 async def test_a_timer_that_comes_early_ends_no_lease() -> None:
-    holding = Holding("m.1", Request("cron", "me", 10.0), 1, 0.5, HastyClock())
+    holding = Holding("m.1", Request("cron", "me", 10.0), 1, lambda _: 0.5, HastyClock())
     holding.confirm(0.0, 10.0)
     await holding.lost.wait()
     assert now() == pytest.approx(9.5, abs=EXACTLY)

@@ -50,7 +50,13 @@ UNUSUAL = st.one_of(
     ANYTHING,
 )
 FILTERS = mostly(USUAL, UNUSUAL)
-METHODS = ["update_one", "update_many", "replace_one", "find_one_and_update", "delete_one", "insert_one"]
+MANY_AT_ONCE = {"update_many", "delete_many"}
+DELETES = {"delete_one", "delete_many", "find_one_and_delete"}
+REPLACES = {"replace_one", "find_one_and_replace"}
+METHODS = [
+    *("update_one", "update_many", "find_one_and_update", "insert_one"),
+    *("delete_one", "delete_many", "find_one_and_delete", "replace_one", "find_one_and_replace"),
+]
 CASES = {
     "method": st.sampled_from(METHODS),
     "criteria": FILTERS,
@@ -129,7 +135,7 @@ async def _expected(
     if method == "insert_one":
         return "written", {9}
     writable = matching - newer
-    if newer and (method == "update_many" or not writable):
+    if newer and (method in MANY_AT_ONCE or not writable):
         return "stale", writable
     return ("written" if writable else "matched none"), writable
 
@@ -139,10 +145,10 @@ async def _outcome(fence: Fenced, method: str, criteria: Any) -> str:
     try:
         if method == "insert_one":
             result = await fence.insert_one({"_id": 9, "n": 1})
-        elif method == "delete_one":
-            result = await fence.delete_one(criteria)
-        elif method == "replace_one":
-            result = await fence.replace_one(criteria, {"n": 1})
+        elif method in DELETES:
+            result = await getattr(fence, method)(criteria)
+        elif method in REPLACES:
+            result = await getattr(fence, method)(criteria, {"n": 1})
         else:
             result = await getattr(fence, method)(criteria, change)
     except UNSENT:
@@ -156,15 +162,15 @@ async def _outcome(fence: Fenced, method: str, criteria: Any) -> str:
 
 
 def _how_many(method: str, outcome: str, writable: int) -> int:
-    if method == "update_many" and outcome in {"written", "stale"}:
+    if method in MANY_AT_ONCE and outcome in {"written", "stale"}:
         return writable
     return 1 if outcome == "written" else 0
 
 
 def _written(method: str, before: dict[str, bytes], field: str, token: int) -> dict[str, bytes]:
-    if method == "delete_one":
+    if method in DELETES:
         return {}
     if method == "insert_one":
         return bytes_of({"_id": 9, "n": 1, field: token})
-    kept = {"_id": before["_id"]} if method == "replace_one" else before
+    kept = {"_id": before["_id"]} if method in REPLACES else before
     return {**kept, **bytes_of({"n": 1, field: token})}

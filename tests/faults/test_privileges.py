@@ -169,7 +169,13 @@ FENCED: dict[str, tuple[list[str], Callable[[Any], Any]]] = {
         ["find", "update"],
         lambda fence: fence.find_one_and_update({"_id": 1}, {"$set": {"n": 1}}),
     ),
+    "find_one_and_replace": (
+        ["find", "update"],
+        lambda fence: fence.find_one_and_replace({"_id": 1}, {"n": 1}),
+    ),
+    "find_one_and_delete": (["find", "remove"], lambda fence: fence.find_one_and_delete({"_id": 2})),
     "delete_one": (["find", "remove"], lambda fence: fence.delete_one({"_id": 2})),
+    "delete_many": (["find", "remove"], lambda fence: fence.delete_many({"_id": 2})),
     "insert_one": (["insert"], lambda fence: fence.insert_one({"_id": 2})),
 }
 

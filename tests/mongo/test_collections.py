@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from bson.codec_options import CodecOptions, TypeDecoder, TypeRegistry
 from bson.int64 import Int64
-from motor.motor_asyncio import AsyncIOMotorClient
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
 from pymongo import AsyncMongoClient, MongoClient, ReadPreference, WriteConcern
+from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.read_concern import ReadConcern
 from support import CommandLog
 
-from mongolock_async import LockRepository
+from mongolock_async import Fenced, LockRepository
 
 on_replica_set = pytest.mark.parametrize("uri", ["replica_set"], indirect=True)
 on_standalone = pytest.mark.parametrize("uri", ["standalone"], indirect=True)
@@ -36,6 +37,43 @@ async def test_a_motor_client_or_database_is_a_type_error() -> None:
         with pytest.raises(TypeError, match="pass an async collection"):
             LockRepository(wrong)  # type: ignore[arg-type]  # that is the point
     client.close()
+
+
+def masquerade(real: type, own: type) -> Any:
+    """One as mongomock_motor makes them: by the name of another class, and as if it were of that."""
+
+    class Mock(own):  # type: ignore[misc]  # any class
+        __class__ = property(lambda _: real)
+
+    for name in ("__module__", "__name__", "__qualname__", "__doc__"):
+        setattr(Mock, name, getattr(real, name))
+    return Mock()
+
+
+class AsyncMongoMockCollection:
+    """Not really one."""
+
+
+AsyncMongoMockCollection.__module__ = "mongomock_motor"
+
+
+@pytest.mark.parametrize("real", [AsyncIOMotorCollection, AsyncCollection])
+def test_a_mock_that_says_that_it_is_a_collection_is_a_type_error(real: type) -> None:
+    mock: Any = masquerade(real, AsyncMongoMockCollection)
+    assert issubclass(mock.__class__, real)
+    with pytest.raises(TypeError, match=r"MemoryLocks\(\)\), not mongomock_motor\.AsyncMongoMockCollection"):
+        LockRepository(mock)
+    with pytest.raises(TypeError, match="MemoryLocks"):
+        Fenced(mock, "cron", 1, "_fence")
+
+
+def test_a_collection_of_a_class_of_ones_own_is_one() -> None:
+    class Own(AsyncCollection[dict[str, Any]]):
+        pass
+
+    collection = AsyncMongoClient[dict[str, Any]](connect=False).app.locks
+    collection.__class__ = Own
+    assert repr(LockRepository(collection)) == "<LockRepository app.locks>"
 
 
 async def test_renewals_need_the_same_collection() -> None:

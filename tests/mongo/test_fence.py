@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import pickle
 from collections.abc import Awaitable, Callable
+from types import MappingProxyType
 from typing import Any
 
 import pytest
+from bson.codec_options import CodecOptions
 from pymongo import WriteConcern
 from pymongo.errors import DuplicateKeyError
 
@@ -30,7 +34,13 @@ WRITES: dict[str, Callable[[Any], Awaitable[object]]] = {
     "find_one_and_update, upsert": lambda fence: fence.find_one_and_update(
         {"_id": 1}, {"$set": {"by": "late"}}, upsert=True
     ),
+    "find_one_and_replace": lambda fence: fence.find_one_and_replace({"_id": 1}, {"by": "late"}),
+    "find_one_and_replace, upsert": lambda fence: fence.find_one_and_replace(
+        {"_id": 1}, {"by": "late"}, upsert=True
+    ),
+    "find_one_and_delete": lambda fence: fence.find_one_and_delete({"_id": 1}),
     "delete_one": lambda fence: fence.delete_one({"_id": 1}),
+    "delete_many": lambda fence: fence.delete_many({}),
     "insert_one": lambda fence: fence.insert_one({"_id": 1, "by": "late"}),
 }
 
@@ -83,7 +93,7 @@ async def test_a_write_in_time_takes_effect(
     await WRITES[write](successor)
     found = await accounts.find().to_list(None)
     stamps = [(document["by"], document["_fence"]) for document in found]
-    assert stamps == ([] if write == "delete_one" else [("late", NEWER)])
+    assert stamps == ([] if "delete" in write else [("late", NEWER)])
 
 
 @pytest.mark.parametrize("write", [write for write in WRITES if "upsert" in write or write == "insert_one"])
@@ -102,7 +112,10 @@ async def test_a_filter_that_matches_nothing_is_no_error(late: Fenced, accounts:
     assert (await late.update_one({"_id": 9}, {"$set": {"a": 1}})).matched_count == 0
     assert (await late.update_many({"_id": 9}, {"$set": {"a": 1}})).matched_count == 0
     assert (await late.delete_one({"_id": 9})).deleted_count == 0
+    assert (await late.delete_many({"_id": 9})).deleted_count == 0
     assert await late.find_one_and_update({"_id": 9}, {"$set": {"a": 1}}) is None
+    assert await late.find_one_and_replace({"_id": 9}, {"a": 1}) is None
+    assert await late.find_one_and_delete({"_id": 9}) is None
     assert await accounts.count_documents({}) == 0
 
 
@@ -114,6 +127,86 @@ async def test_update_many_writes_what_it_may_and_says_so(
     with pytest.raises(StaleTokenError):
         await late.update_many({}, {"$set": {"by": "late"}})
     assert [found.get("by") async for found in accounts.find().sort("_id", 1)] == ["late", None]
+
+
+async def test_delete_many_deletes_what_it_may_and_says_so(
+    late: Fenced, successor: Fenced, accounts: Any
+) -> None:
+    await accounts.insert_one({"_id": 1})
+    await successor.insert_one({"_id": 2})
+    with pytest.raises(StaleTokenError):
+        await late.delete_many({})
+    assert [found["_id"] async for found in accounts.find()] == [2]
+    assert (await successor.delete_many({})).deleted_count == 1
+
+
+async def test_of_several_the_first_that_may_be_deleted_is(
+    late: Fenced, successor: Fenced, accounts: Any
+) -> None:
+    await successor.insert_one({"_id": 1})
+    await late.insert_one({"_id": 2})
+    assert await late.find_one_and_delete({}, sort={"_id": 1}) == {"_id": 2, "_fence": LATE}
+    with pytest.raises(StaleTokenError):
+        await late.find_one_and_delete({}, sort={"_id": 1})
+    assert await accounts.count_documents({}) == 1
+
+
+class Obliging(dict[str, Any]):
+    """A class of documents that has every attribute."""
+
+    def __getattr__(self, name: str) -> int:
+        return 0
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("there", [False, True])
+async def test_an_upsert_that_finds_applies_once_whatever_class_documents_have(
+    accounts: Any, *, there: bool, after: bool
+) -> None:
+    odd = accounts.with_options(codec_options=CodecOptions(document_class=Obliging))
+    fence = Fenced(odd, "cron", LATE, "_fence")
+    if there:
+        await accounts.insert_one({"_id": 1, "n": 0})
+    found = await fence.find_one_and_update(
+        {"_id": 1}, {"$inc": {"n": 1}}, upsert=True, return_document=after
+    )
+    assert (await accounts.find_one())["n"] == 1
+    assert found is None if not there and not after else found["n"] == after
+    replaced = await fence.find_one_and_replace(
+        {"_id": 1}, {"n": 7}, upsert=True, return_document=after, projection={"_id": 0, "n": 1}
+    )
+    assert replaced == {"n": 7 if after else 1}
+
+
+async def test_an_insert_gives_the_callers_document_its_id_and_no_stamp(late: Fenced, accounts: Any) -> None:
+    document: dict[str, Any] = {"n": 1}
+    result = await late.insert_one(document)
+    assert document == {"n": 1, "_id": result.inserted_id}
+    assert await accounts.find_one() == {**document, "_fence": LATE}
+    await late.delete_one({"_id": result.inserted_id})
+    assert (await late.insert_one(document)).inserted_id == result.inserted_id
+    with pytest.raises(DuplicateKeyError):  # and not a second document, where the first was in doubt
+        await late.insert_one(document)
+
+
+async def test_a_document_that_cannot_be_changed_is_inserted_all_the_same(
+    late: Fenced, accounts: Any
+) -> None:
+    result = await late.insert_one(MappingProxyType({"n": 1}))
+    assert await accounts.find_one() == {"_id": result.inserted_id, "n": 1, "_fence": LATE}
+
+
+async def test_two_locks_with_a_field_each_guard_the_same_document(accounts: Any) -> None:
+    first, second = Fenced(accounts, "a", NEWER, "_fence_a"), Fenced(accounts, "b", LATE, "_fence_b")
+    await first.insert_one({"_id": 1})
+    await second.update_one({"_id": 1}, {"$set": {"n": 1}})
+    assert await accounts.find_one() == {"_id": 1, "n": 1, "_fence_a": NEWER, "_fence_b": LATE}
+
+
+async def test_a_fence_cannot_be_copied(late: Fenced) -> None:
+    for way in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="a Fenced cannot be copied or pickled"):
+            way(late)
 
 
 async def test_a_duplicate_key_that_is_not_stale_stays_the_drivers_error(late: Fenced, accounts: Any) -> None:
@@ -146,6 +239,9 @@ async def test_what_cannot_be_fenced_is_refused(late: Any, successor: Fenced, ac
         await late.update_one({"_id": 1}, {})
     with pytest.raises(TypeError, match="filter"):
         await late.update_one(None, {"$set": {"a": 1}})
+    for delete in (late.delete_many, late.find_one_and_delete):
+        with pytest.raises(TypeError, match="filter"):
+            await delete(None)
     assert await accounts.find().to_list(None) == [{"_id": 1, "k": 1, "_fence": NEWER}]
 
 

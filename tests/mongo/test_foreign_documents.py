@@ -38,6 +38,8 @@ async def test_a_foreign_document_is_refused_and_left_as_it_is(
         locks.create("cron"),
         locks.get("cron"),
         locks.force_release("cron"),
+        locks.force_release("cron", fencing_token=1),
+        locks.lock("cron").locked(),
         anext(locks.every(1, "cron")),
         locks._backend.ask("cron", "m.1"),
         locks._backend.release("cron", "m.1"),

@@ -13,8 +13,9 @@ from pymongo import ReturnDocument
 
 from mongolock_async._memory import answers
 from mongolock_async._memory.document import Document, Entry
-from mongolock_async._protocol import pipeline, projection
+from mongolock_async._protocol import keeping, pipeline, projection
 from mongolock_async._protocol.expressions import Expression, Stage, is_lock, some
+from mongolock_async._protocol.request import TtlChange
 from mongolock_async._settings import Owner
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -100,12 +101,14 @@ class Lock:
             assert told["released"] == (self.document.released == giver)
             self.is_answered(told, lease)
 
-    def release_all(self) -> None:
+    def force(self, who: int | None, wrong: int) -> None:
+        """None: everybody."""
+        token = None if who is None else self.token(self.one(who)) + wrong
         by = self.next()
-        stages = pipeline.release_all(by=by, now=date(self.now))
+        stages = pipeline.force(by=by, token=token, now=date(self.now))
         told = self.change(stages, projection.release(by, by=by, now=date(self.now)))
         if self.exists:
-            self.document.release_all(self.now, by=by)
+            self.document.force(self.now, by=by, token=token)
             assert told["released"] == (self.document.released == by)
             self.is_answered(told, None)
 
@@ -123,28 +126,30 @@ class Lock:
             self.document.ask(self.now, lease, by=by)
             self.is_answered(told, lease)
 
-    def prolong(self, who: int, wrong: int) -> None:
+    def prolong(self, who: int, wrong: int, ttl: int | None, number: int) -> None:
+        """With a ttl, by a change of this number."""
         lease = self.one(who)
         token = self.token(lease) + wrong
-        stages = pipeline.renew({lease: token}, now=date(self.now))
+        change = None if ttl is None else TtlChange(number, ttl / 1000)
+        stages = keeping.prolong(lease, token, change, now=date(self.now))
         told = self.change(stages, projection.renewal(lease, token, now=date(self.now)))
         if self.exists:
-            self.document.renew(self.now, lease, token)
+            self.document.prolong(self.now, lease, token, ttl=ttl, number=number)
             assert told["reply"] == answers.renewal(self.document, lease, token, self.now)
 
     def renew(self, several: Sequence[int], wrong: int) -> None:
         """As a batch does it: where nothing stands, nothing is touched."""
         leases = {lease: self.token(lease) + wrong for lease in map(self.one, several)}
-        stand = pipeline.held(leases, date(self.now))
-        found = self.batch(pipeline.renew(leases, now=date(self.now)), "$holders", stand)
+        stand = keeping.held(leases, date(self.now))
+        found = self.batch(keeping.renew(leases, now=date(self.now)), "$holders", stand)
         assert found == any(self.document.holds(self.now, *lease) for lease in leases.items())
         for lease in leases.items() if found else ():
             self.document.renew(self.now, *lease)
 
     def refresh(self, several: Sequence[int]) -> None:
         places = list(dict.fromkeys(map(self.one, several)))
-        stand = pipeline.queued(places, date(self.now))
-        found = self.batch(pipeline.refresh(places, now=date(self.now)), "$queue", stand)
+        stand = keeping.queued(places, date(self.now))
+        found = self.batch(keeping.refresh(places, now=date(self.now)), "$queue", stand)
         assert found == any(self.document.queues(self.now, place) for place in places)
         for place in places if found else ():
             self.document.refresh(self.now, place)

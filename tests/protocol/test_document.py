@@ -44,10 +44,10 @@ KINDS = [
     *[step("release", who=WHO, places=st.just([]) | SEVERAL, serves=st.booleans())] * 2,
     step("withdraw", who=WHO),
     step("ask", who=WHO),
-    step("prolong", who=WHO, wrong=WRONG),
+    step("prolong", who=WHO, wrong=WRONG, ttl=st.none() | TTLS, number=st.integers(1, 3)),
     step("renew", several=SEVERAL, wrong=WRONG),
     REFRESH,
-    st.sampled_from([("touch", {}), ("release_all", {})]),
+    st.just(("touch", {})) | step("force", who=st.none() | WHO, wrong=WRONG),
 ]
 # Where there are few, most ticks are granted, and no place outlives the refreshed one.
 FEW = [
@@ -68,12 +68,26 @@ TICKED: dict[str, Any] = {"lease": "s.10", "owner": 7, "ttl": 9_000, "after": -1
 CLOCK_GOES_BACK = [
     ("claim", {"lease": "s.1", **ASKED}),
     ("time_passes", {"ms": -300, "who": 0}),
-    ("prolong", {"who": 0, "wrong": 0}),
+    ("prolong", {"who": 0, "wrong": 0, "ttl": None, "number": 0}),
 ]
 PLACE_OUTLIVES_ALL = [
     *[("queue_up", {"lease": lease, "ear": "one", **ASKED}) for lease in ("s.1", "s.2")],
     ("time_passes", {"ms": 2_500, "who": 1}),
     ("refresh", {"several": [1]}),
+]
+TTL_CHANGES = [
+    ("claim", {"lease": "s.1", **ASKED}),
+    ("prolong", {"who": 0, "wrong": 0, "ttl": 30_000, "number": 2}),
+    ("time_passes", {"ms": 700, "who": 0}),
+    ("prolong", {"who": 0, "wrong": 0, "ttl": 700, "number": 1}),
+    ("prolong", {"who": 0, "wrong": 0, "ttl": 700, "number": 3}),
+    ("time_passes", {"ms": 2_500, "who": 0}),
+    ("renew", {"several": [0], "wrong": 0}),
+]
+ONE_OF_TWO_IS_FORCED = [
+    *[("claim", {"lease": lease, **ASKED, "capacity": 2}) for lease in ("s.1", "s.2")],
+    ("queue_up", {"lease": "s.3", "ear": "one", **ASKED, "capacity": 2}),
+    ("force", {"who": 0, "wrong": 0}),
 ]
 TICK_ONCE_MORE = [("claim_tick", TICKED), ("time_passes", {"ms": 5_000, "who": 0}), ("claim_tick", TICKED)]
 
@@ -86,6 +100,8 @@ def agree(collection: Any, examples: int) -> None:
     @example(CLOCK_GOES_BACK)
     @example(PLACE_OUTLIVES_ALL)
     @example(TICK_ONCE_MORE)
+    @example(TTL_CHANGES)
+    @example(ONE_OF_TWO_IS_FORCED)
     def follow(steps: list[tuple[str, dict[str, Any]]]) -> None:
         lock = Lock(collection)
         for name, arguments in steps:

@@ -64,10 +64,15 @@ async def use(locks: LockRepository) -> None:
     assert_type(lease.remaining, float)
     assert_type(lease.lost.is_set(), bool)
     assert_type(await lease.renew(), bool)
+    assert_type(await lease.renew(ttl=timedelta(minutes=1)), bool)
+    async with lease as same:
+        assert_type(same, Lease)
     assert_type(await lease.release(), bool)
 
     lock = locks.lock("cron", ttl=10, timeout=timedelta(seconds=5))
     assert_type(lock, Lock)
+    assert_type(lock.name, str)
+    assert_type(await lock.locked(), bool)
     async with lock as held:
         assert_type(held, Lease)
 
@@ -80,7 +85,9 @@ async def use(locks: LockRepository) -> None:
         assert_type(each.holders, tuple[Holder, ...])
         assert_type(each.queue, tuple[Waiter, ...])
         assert_type(each.held, bool)
+        assert_type([holder.ttl for holder in each.holders], list[float])
     assert_type(await locks.force_release("cron"), bool)
+    assert_type(await locks.force_release("cron", fencing_token=7), bool)
     stats = locks.stats()
     assert_type(stats, Stats)
     assert_type(stats.obtain, Latency | None)
@@ -96,6 +103,12 @@ async def decorated(locks: LockRepository) -> None:
     assert_type(await work(1, text="a"), bytes)
     await plain()
 
+    @locks.lock(lambda number, *, text: f"{text}:{number}")
+    async def other(number: int, *, text: str) -> bytes:
+        return text.encode() * number
+
+    assert_type(await other(1, text="a"), bytes)
+
 
 async def protect(lease: Lease, client: AsyncMongoClient[dict[str, Any]]) -> None:
     fenced = lease.fenced(client.app.accounts, field="_fence")
@@ -104,7 +117,10 @@ async def protect(lease: Lease, client: AsyncMongoClient[dict[str, Any]]) -> Non
     await fenced.update_many({}, [{"$set": {"n": 1}}])
     await fenced.replace_one({"_id": 1}, {"n": 1})
     await fenced.find_one_and_update({"_id": 1}, {"$set": {"n": 1}}, return_document=True)
+    await fenced.find_one_and_replace({"_id": 1}, {"n": 1}, upsert=True)
+    await fenced.find_one_and_delete({"_id": 1}, sort={"n": 1})
     await fenced.delete_one({"_id": 1})
+    await fenced.delete_many({"n": 1})
     await fenced.insert_one({"_id": 1})
     async with client.start_session() as session, await session.start_transaction():
         await lease.verify(session)
