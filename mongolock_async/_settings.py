@@ -13,6 +13,7 @@ Seconds = float | timedelta
 DEFAULT_TTL = 30.0
 DEFAULT_RETENTION = 86_400.0
 DEFAULT_COMMAND_TIMEOUT = 20.0
+DEFAULT_CLOSING = 5.0
 MAX_NAME_BYTES = 1024
 # Of a ttl and of a period. A lease that is over before its claim is answered helps nobody.
 MIN_SECONDS = 0.1

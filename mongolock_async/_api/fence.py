@@ -27,7 +27,10 @@ class Fenced(Bound):
     The idea is Martin Kleppmann's, "How to do distributed locking" (2016).
     """
 
-    def __init__(self, collection: Collection, name: str, fencing_token: int, field: str) -> None:
+    def __init__(
+        self, collection: Collection, name: str, fencing_token: int, field: str, lease: object = None
+    ) -> None:
+        self._lease = lease  # it is wanted for as long as it is written under
         self._field = _check_field(field)
         self._token = fencing_token
         self._fence = Fence(collection, name, fencing_token, field)

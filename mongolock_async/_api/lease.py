@@ -6,7 +6,7 @@ import asyncio
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from mongolock_async._engine.block import note_loss
+from mongolock_async._engine.block import Block, note_loss
 from mongolock_async._engine.holding import Holding
 from mongolock_async._engine.member import Member
 from mongolock_async._settings import Owner, Seconds, check_life
@@ -27,19 +27,31 @@ class Lease(Bound):
     whenever it is read, and ``fencing_token`` lets the thing that you write to refuse late writes.
 
     ``async with lease`` releases it at the end of the body. That is all: it does *not* keep the lease alive,
-    and a loss neither cancels the body nor raises, as it does in ``async with lock``: look at ``lost``.
+    and a loss neither cancels the body nor raises, as it does in ``async with lock``: look at ``lost``. To the
+    body, the closing of the repository is such a loss; nobody is let in before the body or the lease ends.
+
+    A lease that is kept alive, and that you do not refer to any more, is not renewed any more: there is a
+    ``ResourceWarning``, and it expires.
     """
 
     def __init__(self, member: Member, holding: Holding) -> None:
         self._member = member
         self._holding = holding
+        self._block: Block | None = None
+
+    def __del__(self) -> None:
+        """Warn of one that is kept alive, and that nobody refers to any more: it expires from here on."""
+        holding = getattr(self, "_holding", None)
+        if holding is not None:
+            self._member.abandoned.forgotten(holding)
 
     def __repr__(self) -> str:
         state = self._holding.ended or f"{self.remaining:.3f} s left"
         return f"<Lease {self.name!r} of {self.owner!r}, token {self.fencing_token}: {state}>"
 
     async def __aenter__(self) -> Self:
-        """Nothing happens: the lease is held already, or over."""
+        """Nothing is sent: the lease is held already, or over."""
+        self._block = self._member.leases.blocks.enter(self._holding, cancels=False)
         return self
 
     async def __aexit__(
@@ -52,6 +64,8 @@ class Lease(Bound):
 
         An error of the body gets a note if the lease was lost meanwhile.
         """
+        if self._block is not None:
+            self._member.leases.blocks.leave(self._block, exc_type)
         lost = await self._member.end(self._holding)
         if lost is not None and exc is not None:
             note_loss(exc, self._holding, lost)
@@ -145,7 +159,7 @@ class Lease(Bound):
         Raises:
             TypeError, ValueError: an argument is wrong.
         """
-        return Fenced(collection, self.name, self.fencing_token, field)
+        return Fenced(collection, self.name, self.fencing_token, field, self)
 
     async def verify(self, session: object) -> None:
         """Bind a transaction to this lease: it commits only if the lease is still ours.

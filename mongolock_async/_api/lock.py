@@ -53,7 +53,8 @@ class Lock(Bound):
         self._asked = request
         self._timeout = timeout
         self._name_of = name_of
-        self._blocks: list[Block] = []
+        # Each with its lease, which is wanted until its end, whether or not the body refers to it.
+        self._blocks: list[tuple[Block, Lease]] = []
 
     def __repr__(self) -> str:
         return f"<Lock {self._name_of or self.name!r}>"
@@ -83,8 +84,9 @@ class Lock(Bound):
             LeaseLostError: the answer took longer than the ttl.
         """
         holding = await self._member.acquire(self._request, self._timeout)
-        self._blocks.append(Block(holding))
-        return Lease(self._member, holding)
+        lease = Lease(self._member, holding)
+        self._blocks.append((self._member.leases.blocks.enter(holding), lease))
+        return lease
 
     async def __aexit__(
         self,
@@ -92,15 +94,18 @@ class Lock(Bound):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Release the lock. A release that fails is logged, not raised: the lease expires by itself.
+        """Release the lock, and wait for the server's word, for a second at most.
+
+        A release that fails, or has no answer by then, is logged, not raised: it goes on in the background,
+        or the lease expires by itself.
 
         Raises:
             LeaseLostError: the lease was lost while the body ran, and the body raised nothing else. An error
                 of the body gets a note of the loss.
         """
-        block = self._leave()
+        block, _lease = self._leave()
         holding = block.holding
-        ours = block.leave(exc_type)
+        ours = self._member.leases.blocks.leave(block, exc_type)
         lost = await self._member.end(holding)
         if lost is not None and ours:
             raise LeaseLostError(self.name, holding.owner, holding.fencing_token, lost) from exc
@@ -139,11 +144,11 @@ class Lock(Bound):
         """The lock of one call."""
         return Lock(self._member, self._asked.named(check_name(name)), self._timeout)
 
-    def _leave(self) -> Block:
+    def _leave(self) -> tuple[Block, Lease]:
         """The block that this task entered last; for a finalizer, one whose own task is done, or any."""
         task = asyncio.current_task()
-        own = [block for block in self._blocks if block.task is task]
-        left = [block for block in self._blocks if block.task.done()]
-        block = (own or left or self._blocks)[-1]
-        self._blocks.remove(block)
-        return block
+        own = [one for one in self._blocks if one[0].task is task]
+        left = [one for one in self._blocks if one[0].task.done()]
+        last = (own or left or self._blocks)[-1]
+        self._blocks.remove(last)
+        return last

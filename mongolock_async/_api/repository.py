@@ -295,12 +295,22 @@ class LockRepository(Bound):
         """What this repository does and has done, in this process. Sends nothing."""
         return stats_of(self._member)
 
-    async def aclose(self) -> None:
+    async def aclose(self, *, timeout: Seconds | None = _settings.DEFAULT_CLOSING) -> None:
         """Stop renewing, release what is held, and wait for what is under way. May be called twice.
 
-        A block that still runs loses its lease. The client is yours, and stays open.
+        The body of a block that still runs is cancelled, as if its lease were lost; the block releases the
+        lock when the body has ended, and not before. The client is yours, and stays open.
+
+        Args:
+            timeout: how long to wait: seconds, or a timedelta; None: as long as it takes. What is not done
+                by then goes on in the background, while the event loop runs; leases expire by themselves.
+                For bodies, it waits no longer than their leases last.
+
+        Raises:
+            TypeError, ValueError: ``timeout`` is no duration.
+            LockError: this is another process or event loop than that of the repository.
         """
-        await self._member.aclose()
+        await self._member.aclose(check_timeout(timeout))
 
     def _request(self, name: str, owner: Owner | None, ttl: Seconds | None, *, keep_alive: bool) -> Request:
         return Request(

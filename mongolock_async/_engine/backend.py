@@ -68,6 +68,13 @@ class Backend(Protocol):
     def full_name(self) -> str:
         """What tells this collection from all others, for people to read."""
 
+    def bind(self) -> None:
+        """It is used in the running event loop from now on.
+
+        Raises:
+            LockError: it belongs to another one.
+        """
+
     async def index(self) -> bool:
         """Have unused documents cleaned up; False: not now, try again later. Never raises."""
 

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from contextvars import Context
 from typing import Any, TypeVar
 
+from mongolock_async._errors import LockError
+
+logger = logging.getLogger("mongolock_async")
+
 T = TypeVar("T")
+
+
+def report(task: asyncio.Future[Any]) -> None:
+    """Log what ended a task of ours that should not have; for ``add_done_callback``.
+
+    Errors of ours are no surprise: whoever waits for the task is told so, and its caller may be gone.
+    """
+    error = None if task.cancelled() else task.exception()
+    if error is not None and not isinstance(error, LockError):
+        logger.error("a task of mongolock_async failed: %s", type(error).__name__, exc_info=error)
 
 
 class Background:
@@ -37,5 +52,4 @@ class Background:
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # its caller may be gone; nobody else would ask
+        report(task)

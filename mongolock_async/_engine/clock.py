@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 from typing import Protocol
 
 
@@ -61,14 +62,32 @@ async def wait(clock: Clock, event: asyncio.Event, seconds: float) -> None:
 
 def timeout(clock: Clock, seconds: float | None) -> AbstractAsyncContextManager[asyncio.Timeout]:
     """As ``asyncio.timeout``, by this clock; None: no limit."""
-    return asyncio.timeout(None) if seconds is None else _timeout(clock, seconds)
+    return asyncio.timeout(None) if seconds is None else _Timeout(clock, seconds)
 
 
-@asynccontextmanager
-async def _timeout(clock: Clock, seconds: float) -> AsyncIterator[asyncio.Timeout]:
-    async with asyncio.timeout(None) as scope:
-        timer = clock.call_later(seconds, lambda: scope.reschedule(asyncio.get_running_loop().time()))
-        try:
-            yield scope
-        finally:
-            timer.cancel()
+class _Timeout(AbstractAsyncContextManager[asyncio.Timeout]):
+    """No generator: a loop that closes those that are left begins no new ones."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self._scope = asyncio.timeout(None)
+        self._timer: Timer | None = None
+
+    async def __aenter__(self) -> asyncio.Timeout:
+        await self._scope.__aenter__()
+        self._timer = self._clock.call_later(self._seconds, self._over)
+        return self._scope
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        await self._scope.__aexit__(exc_type, exc, traceback)
+
+    def _over(self) -> None:
+        self._scope.reschedule(asyncio.get_running_loop().time())

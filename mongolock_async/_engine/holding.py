@@ -27,6 +27,8 @@ class Holding:
         id: proves whose it is, and nothing else does.
         capacity: that of the lock.
         exclusive: whether it takes the whole capacity.
+        kept: whether it is kept alive for somebody.
+        ticking: whether it is for a boundary, so that the iterator of its schedule releases it.
         kind: "first" from a grant by somebody else's command to the first renewal, and then "lease".
         life: seconds that it lives unrenewed.
         lost: set when it ends without having been released.
@@ -46,6 +48,8 @@ class Holding:
         self.name = request.name
         self.capacity = request.capacity
         self.exclusive = request.weight == request.capacity
+        self.kept = request.keep_alive
+        self.ticking = request.tick is not None
         self.owner = request.owner
         self.life = request.ttl
         self.kind = "lease"
@@ -77,6 +81,11 @@ class Holding:
         """Seconds until ``held`` turns False, unless it is renewed; 0 when it is over, or after a fork."""
         if self._ended is not None or os.getpid() != self._pid:
             return 0.0
+        return self.left
+
+    @property
+    def left(self) -> float:
+        """Seconds until the server may let the next one in, if nobody releases it before."""
         return max(0.0, self._deadline - self._clock.now())
 
     @property

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from contextvars import Context
 from typing import Any, Protocol
 
-from .clock import Clock, wait
+from .background import report
+from .clock import Clock, sleep, wait
 from .recorder import Recorder
 
 logger = logging.getLogger("mongolock_async")
@@ -25,6 +26,8 @@ IN_FLIGHT = 8
 PERIODS = 3
 LIMITS = 6
 RETRIES = 12
+# Whatever has failed here that should not, the leases need another try.
+AGAIN = 1.0
 # A lease that somebody else's command has granted is made whole after so many seconds, if it still stands.
 FIRST = "first"
 FIRST_RENEWAL = 0.2
@@ -131,15 +134,24 @@ class KeepAlive:
 
     async def _run(self) -> None:
         while self._kept:
-            self._sooner.clear()
-            self._next = min(self._due.values())
-            pause = self._next - self._clock.now()
-            if pause > 0:
-                await wait(self._clock, self._sooner, pause)
-                continue
-            for (_, group), batch in self._batches():
-                task = asyncio.create_task(self._round(batch, group))
-                self._flying.update(dict.fromkeys(batch.values(), task))
+            try:
+                await self._turn()
+            except Exception:
+                logger.exception("renewals failed, and are tried again in %g s", AGAIN)
+                await sleep(self._clock, AGAIN)
+
+    async def _turn(self) -> None:
+        """Wait until something is due, and renew it."""
+        self._sooner.clear()
+        self._next = min(self._due.values())
+        pause = self._next - self._clock.now()
+        if pause > 0:
+            await wait(self._clock, self._sooner, pause)
+            return
+        for (_, group), batch in self._batches():
+            task = asyncio.create_task(self._round(batch, group))
+            task.add_done_callback(report)
+            self._flying.update(dict.fromkeys(batch.values(), task))
 
     def _put_off(self, lease: Renewable, seconds: float) -> None:
         """Have its next renewal so many seconds from now."""

@@ -14,6 +14,7 @@ from mongolock_async._settings import default_margin
 
 from .backend import Backend
 from .background import Background
+from .block import Blocks
 from .clock import Clock
 from .giver import Giver
 from .holding import CLOSED, EXPIRED, FORCED, RELEASED, SLOW, TAKEN, Holding
@@ -45,6 +46,7 @@ class Leases:
 
     Attributes:
         held: lease id -> what is held now.
+        blocks: those whose bodies run.
         losses: how many ended without having been released.
         obtained: from sending a claim that won to its answer.
         handed: from the grant to one who waited to its first command, by the server's clock.
@@ -66,6 +68,7 @@ class Leases:
             self._revived,
         )
         self.held: dict[str, Holding] = {}
+        self.blocks = Blocks()
         self.losses = 0
         self.obtained = Recorder()
         self.handed = Recorder()
@@ -179,12 +182,12 @@ class Leases:
         if not claim.cancelled() and claim.exception() is None and claim.result()[1].grant is not None:
             await self.withdraw(request.name, lease_id)
 
-    async def aclose(self) -> None:
-        """Stop renewing, and release what is held."""
-        await self.keep_alive.aclose()
+    def close(self) -> None:
+        """All leases are over. Those of blocks are released when their bodies have ended, all others now."""
         for holding in list(self.held.values()):
             holding.end(CLOSED)
-            self.withdraw_soon(holding.name, holding.id)
+            if not self.blocks.around(holding):
+                self.withdraw_soon(holding.name, holding.id)
 
     async def _in_time(self, request: Request, lease_id: str, sent: float, reply: Reply) -> Claimed:
         """A grant whose answer came late says little about what is left: it is asked for again."""

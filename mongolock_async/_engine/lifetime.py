@@ -1,4 +1,4 @@
-"""Whether a member may be used: in one process, from its making to its closing."""
+"""Whether a member may be used: in one process and one event loop, from its making to its closing."""
 
 from __future__ import annotations
 
@@ -17,15 +17,21 @@ INDEX_AGAIN = 10.0
 
 
 class Lifetime:
-    """Opens with the first claim, which makes the index, and ends with ``close``."""
+    """Opens with the first claim, which makes the index, and ends with ``close``.
 
-    def __init__(self, backend: Backend, background: Background, clock: Clock) -> None:
+    Attributes:
+        loop: the event loop that it belongs to, from the first use on.
+    """
+
+    def __init__(self, backend: Backend, renewals: Backend, background: Background, clock: Clock) -> None:
         self._backend = backend
+        self._renewals = renewals
         self._background = background
         self._clock = clock
         self._index: asyncio.Task[None] | None = None
         self._index_due = -math.inf
         self._pid = os.getpid()
+        self.loop: asyncio.AbstractEventLoop | None = None
         self._used = False
         self._closed = False
 
@@ -35,15 +41,22 @@ class Lifetime:
         return self._used and not self._closed and os.getpid() == self._pid
 
     def check(self) -> None:
-        """Refuse work in a forked child, and after the end."""
-        self.check_process()
+        """Refuse work in a forked child, in another event loop, and after the end."""
+        self.check_place()
         if self._closed:
             raise LockError("this LockRepository is closed")
 
-    def check_process(self) -> None:
-        """Refuse work in a forked child."""
+    def check_place(self) -> None:
+        """Refuse work in a forked child, and in another event loop."""
         if os.getpid() != self._pid:
             raise LockError("this LockRepository was made before a fork; make a new one in the child")
+        loop = asyncio.get_running_loop()
+        if self.loop is None:
+            self._backend.bind()
+            self._renewals.bind()
+            self.loop = loop
+        elif self.loop is not loop:
+            raise LockError("this LockRepository belongs to another event loop; make one inside each")
 
     async def begin(self) -> None:
         """A claim is about to be made."""
@@ -63,6 +76,9 @@ class Lifetime:
         self._closed = True
 
     async def _make_index(self) -> None:
-        made = await self._backend.index()
-        self._index_due = math.inf if made else self._clock.now() + INDEX_AGAIN
-        self._index = None
+        made = False
+        try:
+            made = await self._backend.index()
+        finally:
+            self._index_due = math.inf if made else self._clock.now() + INDEX_AGAIN
+            self._index = None

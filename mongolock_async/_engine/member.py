@@ -12,8 +12,9 @@ from mongolock_async._protocol.reply import Reply
 from mongolock_async._protocol.request import Request
 
 from . import clock as clocks
+from .abandoned import Abandoned
 from .backend import Backend
-from .background import Background
+from .background import Background, report
 from .clock import Clock
 from .holding import EXPIRED, FORCED, RELEASED, Holding
 from .leases import Leases
@@ -22,6 +23,11 @@ from .others import Others
 from .waiting import Waiting
 
 logger = logging.getLogger("mongolock_async")
+
+# Whoever leaves a block waits so many seconds, at most, for the server's word on the release.
+WORD = 1.0
+# Closing stops waiting after this part of its timeout, to be over in time also where the loop is busy.
+IN_TIME = 0.9
 
 
 class Member:
@@ -38,8 +44,9 @@ class Member:
         self.id = secrets.token_hex(8)
         self.clock = clock
         self.background = Background()
-        self.lifetime = Lifetime(backend, self.background, clock)
+        self.lifetime = Lifetime(backend, renewals, self.background, clock)
         self.leases = Leases(self.id, backend, renewals, self.background, clock, clock_margin)
+        self.abandoned = Abandoned(self.leases.keep_alive, self.lifetime)
         self.waiting = Waiting(self.id, backend, self.leases, self.background, clock, self.lifetime)
         self._backend = backend
         self._renewals = renewals
@@ -74,7 +81,7 @@ class Member:
         """Whether it was still ours. It is not held from here on, whatever the server answers."""
         if holding.released:
             return False
-        self.lifetime.check_process()
+        self.lifetime.check_place()
         held = holding.held
         holding.end(RELEASED)
         was_held = await self.background.finish(self._release(holding))
@@ -95,7 +102,7 @@ class Member:
         if holding.ended == RELEASED:
             return None
         lost, held = holding.ended, holding.held
-        released = await self.release_within(holding, holding.remaining)
+        released = await self.release_within(holding, min(holding.left, WORD))
         if lost is None and (released is False or (released is None and not held)):
             lost = FORCED if released is False and held else EXPIRED
         return lost
@@ -122,18 +129,33 @@ class Member:
             reason = holding.ended or EXPIRED
             raise LeaseLostError(holding.name, holding.owner, holding.fencing_token, reason)
 
-    async def aclose(self) -> None:
-        """Stop renewing, release what is held, and wait for what is under way."""
-        self.lifetime.check_process()
+    async def aclose(self, timeout: float | None) -> None:
+        """Stop renewing, release what is held, and wait for what is under way.
+
+        After the timeout, what is not done yet goes on in the background.
+        """
+        self.lifetime.check_place()
         self.lifetime.close()
-        # A caller that is cancelled does not stop it half-way.
-        self._closing = self._closing or asyncio.create_task(self._close(), context=Context())
-        await asyncio.wait([self._closing])
+        with self.leases.blocks.undisturbed():
+            if self._closing is None:
+                self.leases.close()
+                # A caller that is cancelled does not stop it half-way.
+                self._closing = asyncio.create_task(self._close(), context=Context())
+                self._closing.add_done_callback(report)
+            await asyncio.wait([self._closing], timeout=None if timeout is None else IN_TIME * timeout)
+        if not self._closing.done():
+            logger.warning(
+                "closing goes on after %g s; commands without an answer: %d; what is not released expires",
+                timeout,
+                len(self.background),
+            )
 
     async def _close(self) -> None:
         await self.waiting.aclose()
         await self.background.drain()
-        await self.leases.aclose()
+        self.leases.close()  # what claims have got that were under way
+        await self.leases.blocks.ended(self.clock)
+        await self.leases.keep_alive.aclose()
         await self.background.drain()
         for backend in {id(one): one for one in (self._backend, self._renewals)}.values():
             await backend.aclose()

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncGenerator
 
-from mongolock_async._errors import LockError
 from mongolock_async._protocol.reply import Tick
 from mongolock_async._protocol.request import Request
 from mongolock_async._settings import milliseconds
 
 from .clock import Clock, sleep
 from .holding import Holding
-from .member import Member
+from .member import WORD, Member
 from .pauses import Backoff
-
-logger = logging.getLogger("mongolock_async")
 
 # Later than any date: a claim that is never granted, and only tells the time.
 NEVER_MS = 2**62
@@ -37,9 +33,10 @@ async def ticks(member: Member, request: Request, period: float) -> AsyncGenerat
         done.hear(tick)
         if holding is not None:
             try:
-                yield holding
+                with member.abandoned.unless_its_task_fails(holding):
+                    yield holding
             finally:
-                await _release(member, holding)
+                await member.release_within(holding, WORD)
         elif not early:
             yield None
 
@@ -85,10 +82,3 @@ async def _claim(
         if pause >= tick.until_next:
             return None, tick
         await sleep(member.clock, pause)
-
-
-async def _release(member: Member, holding: Holding) -> None:
-    try:
-        await member.release(holding)
-    except LockError:
-        logger.warning("release of %r was not confirmed; the lease expires by itself", holding.name)

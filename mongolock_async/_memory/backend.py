@@ -31,6 +31,9 @@ class MemoryBackend:
         """The name of the store."""
         return self._store.full_name
 
+    def bind(self) -> None:
+        """See ``Backend``. It goes anywhere."""
+
     async def index(self) -> bool:
         """See ``Backend``. Nothing is cleaned up here."""
         return True

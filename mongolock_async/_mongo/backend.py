@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pymongo
 from pymongo.errors import OperationFailure, PyMongoError
@@ -19,12 +19,14 @@ from mongolock_async._protocol.reply import Reply, View
 from mongolock_async._protocol.request import Request, TtlChange
 
 from .calls import Moment
+from .collection import check_loop
 from .commands import Commands
 from .ear import MemberEar, calls_of
 from .encoded import encoded
 from .index import make_index
 from .link import Link
 from .pages import page
+from .sessions import check_transaction
 
 if TYPE_CHECKING:
     from .collection import Collection
@@ -59,6 +61,10 @@ class MongoBackend:
     def full_name(self) -> str:
         """``database.collection``."""
         return self._link.full_name
+
+    def bind(self) -> None:
+        """See ``Backend``."""
+        check_loop(self._link.majority)
 
     async def index(self) -> bool:
         """See ``Backend``."""
@@ -178,12 +184,7 @@ class MongoBackend:
 
     def transaction(self, session: object) -> Transaction:
         """See ``Backend``."""
-        in_transaction = getattr(session, "in_transaction", None)
-        if not isinstance(in_transaction, bool):
-            raise TypeError(f"session must be a session of the driver, not {type(session).__name__}")
-        if not in_transaction:
-            raise ValueError("session has no transaction under way: verify is the last call inside of one")
-        return cast("Transaction", session)
+        return check_transaction(session)
 
     async def verify(self, name: str, lease: str, session: Transaction) -> bool:
         """See ``Backend``.
@@ -215,11 +216,9 @@ class MongoBackend:
         """See ``Backend``."""
         with self._link.command("get", name):
             found = await self._link.local.find_one({"_id": name}, projection.view())
-        if found is None:
-            return None
-        if found["info"] is None:
+        if found is not None and found["info"] is None:
             raise self._link.foreign(name)
-        view: View = found["info"]
+        view: View | None = found and found["info"]
         return view
 
     async def page(self, prefix: str, after: str | None = None, *, held: bool = False) -> Page:

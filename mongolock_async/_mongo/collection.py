@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from typing import TYPE_CHECKING, Any
 
 from pymongo.asynchronous.collection import AsyncCollection
+
+from mongolock_async._errors import LockError
 
 if TYPE_CHECKING:
     from motor.motor_asyncio import AsyncIOMotorCollection
@@ -30,3 +33,16 @@ def check_collection(collection: object) -> Any:  # noqa: ANN401 - two drivers, 
         "AsyncIOMotorClient()['app']['locks'] of Motor (for tests: mongolock_async.testing.MemoryLocks()), "
         f"not {next(name for name in names if name not in TAKEN)}"
     )
+
+
+def check_loop(collection: Any) -> None:  # noqa: ANN401 - of either driver
+    """Refuse a client of another event loop: both drivers bind one to the loop of its first use."""
+    if isinstance(collection, AsyncCollection):
+        loop = getattr(collection.database.client, "_loop", None)
+    else:
+        loop = collection.get_io_loop()
+    if loop not in {None, asyncio.get_running_loop()}:
+        raise LockError(
+            f"the client of {collection.full_name} belongs to another event loop; make client and "
+            "LockRepository inside each"
+        )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +16,8 @@ from pymongo.errors import PyMongoError
 
 from .capped import AWAIT, SILENCE, Capped
 
+logger = logging.getLogger("mongolock_async")
+
 # What failed is tried again after so many seconds, doubled each time.
 AGAIN = 1.0
 AGAIN_AT_MOST = 60.0
@@ -23,8 +27,10 @@ JITTER = 1.0
 PAUSE = 0.003
 # Those who were called send their question first; after so many turns of the loop, the cursor goes on.
 TURNS = 3
-# Closing waits so long for the server.
+# Closing waits so long for the server, and then for the task, which is cancelled again and again: a
+# cancellation may be lost in the driver, by asyncio.wait_for in Python 3.11.
 CLOSE = 1.0
+CANCEL = 0.1
 
 
 class Listening:
@@ -55,6 +61,7 @@ class Listening:
         self._doubted = False
         self._cursor: Any = None
         self._task = asyncio.get_running_loop().create_task(self._run(), context=Context())
+        self._task.add_done_callback(_report)
 
     @property
     def over(self) -> bool:
@@ -77,8 +84,10 @@ class Listening:
         except PyMongoError:
             pass  # the server is away
         finally:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            for _ in range(round(CLOSE / CANCEL)):
+                if not self._task.done():
+                    self._task.cancel()
+                    await asyncio.wait([self._task], timeout=CANCEL)
 
     async def _run(self) -> None:
         again = AGAIN
@@ -104,7 +113,7 @@ class Listening:
             await self._capped.ensure()
         self._doubted = False
         await self._open()
-        if not self._cursor.alive:  # the collection is empty
+        if not self._cursor.alive and not self._over():  # the collection is empty
             with pymongo.timeout(AWAIT):
                 await self._capped.write({"to": []})
             await self._open()
@@ -120,11 +129,13 @@ class Listening:
                 await asyncio.sleep(PAUSE)
         finally:
             cursor, self._cursor = self._cursor, None
-            await cursor.close()
+            with contextlib.suppress(PyMongoError), pymongo.timeout(CLOSE):
+                await cursor.close()
 
     async def _open(self) -> None:
         self._cursor = self._capped.read(self._ear)
-        await self._hear()
+        if not self._over():  # the collection may be made, or written to, while we are closed
+            await self._hear()
 
     async def _hear(self) -> None:
         """Read what there is; it ends whenever there is no more, and now and then between two calls."""
@@ -138,4 +149,9 @@ class Listening:
                     return
 
     def _over(self) -> bool:
-        return self._ended or self._idle()
+        return self._ended or self._task.cancelling() > 0 or self._idle()
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("listening for calls failed: %s", type(error).__name__, exc_info=error)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
+
+from mongolock_async._engine.backend import Transaction
 
 # More than these are not kept. To begin one costs Motor two hops between threads.
 KEPT = 32
@@ -36,6 +38,7 @@ class Sessions:
         self._client = client
         self._causal = causal
         self._idle: list[ClientSession] = []
+        self._kept = KEPT
 
     async def begin(self) -> ClientSession:
         """One that nobody uses."""
@@ -47,7 +50,7 @@ class Sessions:
 
     async def end(self, session: ClientSession) -> None:
         """It may serve another."""
-        if len(self._idle) < KEPT:
+        if len(self._idle) < self._kept:
             self._idle.append(session)
         else:
             await session.end_session()
@@ -64,6 +67,17 @@ class Sessions:
         await self.end(session)
 
     async def aclose(self) -> None:
-        """End those that nobody uses."""
+        """End those that nobody uses, now and from now on."""
+        self._kept = 0
         while self._idle:
             await self._idle.pop().end_session()
+
+
+def check_transaction(session: object) -> Transaction:
+    """A session with a transaction under way."""
+    in_transaction = getattr(session, "in_transaction", None)
+    if not isinstance(in_transaction, bool):
+        raise TypeError(f"session must be a session of the driver, not {type(session).__name__}")
+    if not in_transaction:
+        raise ValueError("session has no transaction under way: verify is the last call inside of one")
+    return cast("Transaction", session)

@@ -143,7 +143,7 @@ async def test_stats_count_leases_waiters_renewals_and_losses(
     locks: LockRepository, memory: FaultyLocks
 ) -> None:
     memory.faults = [Fault("claim", delay=0.25, answer=True), Fault("renew", delay=0.125)]
-    await locks.acquire("cron", ttl=30, keep_alive=True)
+    _kept = await locks.acquire("cron", ttl=30, keep_alive=True)
     await locks.acquire("lost", ttl=5)
     await (await locks.acquire("released")).release()
     waiters = [waiting(locks, timeout=29) for _ in range(3)]

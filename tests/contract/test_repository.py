@@ -210,7 +210,7 @@ async def test_a_closed_repository_says_so(make: Callable[..., LockRepository]) 
 async def test_closing_gives_back_what_is_held_and_leaves_every_queue(
     locks: LockRepository, others: LockRepository
 ) -> None:
-    await locks.acquire("a", keep_alive=True)
+    _kept = await locks.acquire("a", keep_alive=True)
     held = await others.acquire("b")
     waiter = asyncio.create_task(locks.acquire("b"))
 

@@ -61,22 +61,32 @@ async def test_a_release_that_fails_does_not_spoil_the_block(
     assert memory.sent["renew"] == 0
 
 
-async def test_a_release_is_waited_for_until_the_lease_is_over(
+async def test_a_release_is_waited_for_no_longer_than_a_second(
     locks: LockRepository, memory: FaultyLocks, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "mongolock_async"):
         async with locks.lock("cron", ttl=30):
             await asyncio.sleep(5)
-            memory.faults = [Fault("release", delay=20, answer=True)]
-        assert now() == 25
+            memory.faults = [Fault("release", delay=0.9, answer=True)]
+        assert now() == 5.9
         assert caplog.messages == []
         async with locks.lock("cron", ttl=30):
-            memory.faults = [Fault("release", delay=60)]
-    assert now() == about(25 + 29)
+            memory.faults = [Fault("release", delay=20)]
+    assert now() == about(5.9 + 1)
     assert "was not confirmed" in caplog.text
     assert await is_free(locks) is False
-    await asyncio.sleep(40)  # it goes on in the background
+    await asyncio.sleep(19.1)  # it goes on in the background
+    assert await is_free(locks)
     assert rests(locks)
+
+
+async def test_a_release_is_waited_for_no_longer_than_the_lease_lasts(
+    locks: LockRepository, memory: FaultyLocks
+) -> None:
+    async with locks.lock("cron", ttl=1):
+        memory.faults = [Fault("release", delay=20)]
+        await asyncio.sleep(0.3)
+    assert now() == about(0.9)
 
 
 async def test_a_body_that_fails_before_its_loss_is_found_out_raises_its_own_error(

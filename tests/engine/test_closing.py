@@ -33,7 +33,7 @@ async def test_closing_releases_what_is_held(memory: FaultyLocks, others: LockRe
 async def test_closing_leaves_no_task_and_no_timer(memory: FaultyLocks, others: LockRepository) -> None:
     locks = LockRepository(memory)
     await others.acquire("cron", ttl=600)
-    await locks.acquire("mine", keep_alive=True)
+    _kept = await locks.acquire("mine", keep_alive=True)
     waiter = waiting(locks)
     await asyncio.sleep(60)
     assert len(asyncio.all_tasks()) > 1
@@ -81,13 +81,13 @@ async def test_closing_a_second_time_does_nothing(memory: FaultyLocks) -> None:
 async def test_all_who_close_wait_for_the_end(memory: FaultyLocks) -> None:
     locks = LockRepository(memory)
     await locks.acquire("cron")
-    memory.faults = [Fault("withdraw", delay=5)]
+    memory.faults = [Fault("withdraw", delay=4)]
     first, second = asyncio.create_task(locks.aclose()), asyncio.create_task(locks.aclose())
-    await asyncio.sleep(4.9)
+    await asyncio.sleep(3.9)
     assert not first.done()
     assert not second.done()
     await asyncio.gather(first, second)
-    assert now() == 5
+    assert now() == 4
 
 
 async def test_a_lease_of_a_closed_repository_can_still_be_released(memory: FaultyLocks) -> None:
@@ -182,10 +182,10 @@ async def test_closing_waits_for_releases_under_way(memory: FaultyLocks, others:
 
 async def test_closing_waits_for_a_renewal_that_is_late(memory: FaultyLocks, others: LockRepository) -> None:
     locks = LockRepository(memory)
-    await locks.acquire("cron", ttl=30, keep_alive=True)
+    _kept = await locks.acquire("cron", ttl=30, keep_alive=True)
     memory.faults = [Fault("renew", delay=60)]
     await asyncio.sleep(11)
-    await locks.aclose()
+    await locks.aclose(timeout=None)
     assert now() == 70
     assert await is_free(others)
 
@@ -210,7 +210,7 @@ async def test_what_cannot_be_given_back_is_logged_and_expires_by_itself(
     memory.faults = [lost("withdraw")]
     with caplog.at_level(logging.WARNING, "mongolock_async"):
         async with LockRepository(memory) as locks:
-            await locks.acquire("cron", ttl=30, keep_alive=True)
+            _kept = await locks.acquire("cron", ttl=30, keep_alive=True)
             await locks.acquire("other", ttl=30)
     assert len(caplog.messages) == 1
     assert "was not withdrawn; it expires by itself" in caplog.text

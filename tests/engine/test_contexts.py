@@ -53,7 +53,7 @@ async def test_no_command_sees_what_its_caller_has_set(
     memory.faults = [unanswered("claim")]
     with pytest.raises(LockBackendError):
         await locks.obtain("cron")
-    await locks.acquire("other", keep_alive=True)
+    _kept = await locks.acquire("other", keep_alive=True)
     await locks.aclose()
     assert {*memory.deadlines} >= {
         *("claim", "look", "confirm", "renew", "refresh", "prolong", "release", "withdraw"),

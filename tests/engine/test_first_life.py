@@ -99,7 +99,7 @@ async def test_a_renewal_by_hand_makes_it_whole(locks: LockRepository, others: L
 async def test_a_claim_or_a_question_of_its_own_has_its_whole_ttl_at_once(
     locks: LockRepository, others: LockRepository, memory: FaultyLocks
 ) -> None:
-    await locks.acquire("cron", ttl=600, keep_alive=True)
+    _kept = await locks.acquire("cron", ttl=600, keep_alive=True)
     assert await left(locks) == about(600)
     await locks.force_release("cron")
     await locks.acquire("cron", ttl=5)

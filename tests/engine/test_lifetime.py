@@ -150,6 +150,9 @@ class Away:
         self.attempts: list[float] = []
         self.made = False
 
+    def bind(self) -> None:
+        pass
+
     async def index(self) -> bool:
         self.attempts.append(now())
         return self.made
@@ -157,7 +160,7 @@ class Away:
 
 async def test_an_index_that_could_not_be_made_is_tried_again_after_10_seconds() -> None:
     backend: Any = Away()
-    lifetime = Lifetime(backend, Background(), MemoryClock())
+    lifetime = Lifetime(backend, backend, Background(), MemoryClock())
     for _ in range(25):
         await lifetime.begin()
         await asyncio.sleep(1)

@@ -33,7 +33,7 @@ async def test_a_timeout_comes_exactly_in_time(locks: LockRepository, others: Lo
 async def test_a_timeout_is_a_timeout_error_that_says_who_was_in_the_way(
     locks: LockRepository, others: LockRepository
 ) -> None:
-    await locks.acquire("cron", "holder", keep_alive=True)
+    _kept = await locks.acquire("cron", "holder", keep_alive=True)
     await asyncio.sleep(40)
     with pytest.raises(TimeoutError) as caught:
         await others.acquire("cron", timeout=2.5)

@@ -150,7 +150,7 @@ async def test_a_holder_that_is_kept_alive_is_not_asked_after(
     locks: LockRepository, others: LockRepository, memory: FaultyLocks
 ) -> None:
     """Looks tell of its next expiry before the last one that they have told of."""
-    await locks.acquire("cron", ttl=30, keep_alive=True)
+    _kept = await locks.acquire("cron", ttl=30, keep_alive=True)
     waiter = waiting(others)
     await asyncio.sleep(200)
     assert memory.sent["ask"] == 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -75,3 +76,19 @@ async def test_a_client_for_the_renewals_sends_the_renewals_and_nothing_else(
             assert await locks._member.leases._refresh_batch([], 5) == set()
     assert renewing.counts == {"update": 2}
     assert "update" not in commands.counts
+
+
+def in_thread(work: Callable[[], object]) -> None:
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+@on_standalone
+async def test_a_kept_lease_that_is_collected_in_another_thread_is_warned_of(locks: LockRepository) -> None:
+    leases = [await locks.acquire("cron", keep_alive=True)]
+    assert "cron" in {holding.name for holding in locks._member.leases.keep_alive._kept.values()}
+    with pytest.warns(ResourceWarning, match="'cron'"):
+        in_thread(leases.clear)
+    await asyncio.sleep(0)
+    assert locks._member.leases.keep_alive._kept == {}

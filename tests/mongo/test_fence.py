@@ -259,3 +259,14 @@ async def test_a_fence_needs_an_async_collection_and_acknowledged_writes(account
         Fenced("accounts", "cron", LATE, "_fence")  # type: ignore[arg-type]  # that is the point
     with pytest.raises(ValueError, match="acknowledged"):
         Fenced(accounts.with_options(write_concern=WriteConcern(0)), "cron", LATE, "_fence")
+
+
+async def test_a_lease_is_wanted_while_a_fence_refers_to_it(
+    locks: LockRepository, accounts: Any, recwarn: pytest.WarningsRecorder
+) -> None:
+    lease = await locks.acquire("cron", keep_alive=True)
+    fenced = lease.fenced(accounts)
+    del lease
+    assert list(recwarn) == []
+    with pytest.warns(ResourceWarning, match="'cron'"):
+        del fenced

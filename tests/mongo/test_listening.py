@@ -19,7 +19,7 @@ from mongo.shared import (
 from support import until
 
 from mongolock_async import LockRepository
-from mongolock_async._mongo import calls, capped
+from mongolock_async._mongo import calls, capped, listening
 from mongolock_async.testing import ReplicaSet
 
 on_replica_set = pytest.mark.parametrize("uri", ["replica_set"], indirect=True)
@@ -220,3 +220,56 @@ async def test_the_cursor_is_replaced_after_a_step_down(
     await held.release()
     assert (await waiter).held
     assert clock.now() == 0
+
+
+class Swallowing:
+    """A cursor on whose way one cancellation gets lost, and that nobody can kill."""
+
+    cursor_id = 0
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+        self.lost = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cursor, name)
+
+    def __aiter__(self) -> Any:
+        return self
+
+    async def __anext__(self) -> Any:
+        try:
+            return await self._cursor.__anext__()
+        except asyncio.CancelledError:
+            self.lost += 1
+            await asyncio.sleep(60)
+
+
+@on_standalone
+async def test_a_cancellation_that_gets_lost_in_the_driver_is_sent_again(
+    locks: LockRepository,
+    far_client: Any,
+    far_commands: Answers,
+    collection: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(listening, "CLOSE", 0.2)
+    monkeypatch.setattr(listening, "CANCEL", 0.02)
+    cursors: list[Swallowing] = []
+    read = capped.Capped.read
+
+    def swallowing(this: capped.Capped, ear: str) -> Any:
+        cursors.append(Swallowing(read(this, ear)))
+        return cursors[-1]
+
+    monkeypatch.setattr(capped.Capped, "read", swallowing)
+    await locks.acquire("cron")
+    far = LockRepository(far_client[collection.database.name][collection.name])
+    waiter = waiting(far)
+    await until(lambda: asyncio.sleep(0, open_cursors(far_commands) == 1))
+    await leave(waiter)
+    there: Any = far._backend
+    task = there._calls._listening._task
+    await far.aclose()
+    assert task.done()
+    assert sum(cursor.lost for cursor in cursors) == 1

@@ -91,7 +91,7 @@ async def use(locks: LockRepository) -> None:
     stats = locks.stats()
     assert_type(stats, Stats)
     assert_type(stats.obtain, Latency | None)
-    await locks.aclose()
+    await locks.aclose(timeout=timedelta(seconds=1))
 
 
 async def decorated(locks: LockRepository) -> None:
