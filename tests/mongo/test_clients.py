@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from mongo.shared import close
-from pymongo.errors import PyMongoError
 from support import CommandLog, connected
 
 from mongolock_async import LockBackendError, LockRepository
@@ -59,9 +58,8 @@ async def test_a_server_that_is_away_is_a_backend_error_and_one_warning_of_the_i
 @pytest.mark.parametrize("timeout", [0, 0.05])
 async def test_a_server_that_is_away_is_no_lock_that_is_taken(away: Any, timeout: float) -> None:
     async with LockRepository(away.a.locks, command_timeout=0.1) as locks:
-        with pytest.raises(LockBackendError) as caught:
+        with pytest.raises(LockBackendError):
             await locks.acquire("cron", timeout=timeout)
-    assert isinstance(caught.value.__cause__, PyMongoError)
 
 
 @on_standalone
