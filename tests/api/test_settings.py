@@ -105,7 +105,7 @@ def test_a_shorter_ttl_or_period_is_a_value_error(value: float | timedelta) -> N
     ("value", "seconds"),
     [
         *((None, None), (0, 0.0), (0.0, 0.0), (timedelta(0), 0.0), (5, 5.0), (0.001, 0.001)),
-        *((-1, 0.0), (-0.002, 0.0), (timedelta(days=-1), 0.0), (-(10**400), 0.0)),
+        *((-1, 0.0), (-0.002, 0.0), (timedelta(days=-1), 0.0), (-(2**80), 0.0)),
     ],
 )
 def test_a_timeout_is_a_duration_or_0_and_less_for_once_or_none_for_ever(

@@ -94,6 +94,29 @@ async def test_who_is_told_last_that_nobody_has_it_is_not_told_that_it_is_taken(
     assert memory.sent["look"] == 1
 
 
+async def test_a_lock_whose_document_is_gone_is_not_taken(
+    locks: LockRepository, others: LockRepository, memory: FaultyLocks
+) -> None:
+    await locks.acquire("cron", ttl=30)
+    waiter = waiting(others, timeout=2)
+    await settle()
+    memory.faults = [Fault("ask", 60)]
+    memory._store.documents.clear()
+    with pytest.raises(LockBackendError, match="no answer in time"):
+        await waiter
+    assert now() == pytest.approx(3)
+
+
+@pytest.mark.usefixtures("_warm")
+async def test_nothing_is_asked_anew_when_the_time_is_up(others: LockRepository, memory: FaultyLocks) -> None:
+    memory.sent.clear()
+    memory.faults = [Fault("claim", delay=0.7, answer=True)]
+    with pytest.raises(LockBackendError):
+        await others.acquire("cron", ttl=0.6, timeout=0.2)
+    assert now() == pytest.approx(0.7)
+    assert memory.sent["claim"] == 1
+
+
 @pytest.mark.usefixtures("_warm")
 async def test_claims_that_are_answered_too_late_time_after_time_are_no_lock_that_is_taken(
     others: LockRepository, memory: FaultyLocks

@@ -252,8 +252,10 @@ async def test_a_release_of_which_the_server_cannot_tell_says_what_is_known_here
         return None, None
 
     held, late = await locks.acquire("held", ttl=30), await locks.acquire("late", ttl=5)
-    again = await locks.acquire("again", ttl=30)
+    again, forced = await locks.acquire("again", ttl=30), await locks.acquire("forced", ttl=30)
     await late.lost.wait()
+    await locks.force_release("forced")
+    assert await forced.renew() is False
     memory.faults = [lost("release")]
     with pytest.raises(LockBackendError):
         await again.release()
@@ -261,3 +263,4 @@ async def test_a_release_of_which_the_server_cannot_tell_says_what_is_known_here
     assert await held.release() is True
     assert await late.release() is False
     assert await again.release() is True  # it was, when it was let go
+    assert await forced.release() is False
