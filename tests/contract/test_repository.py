@@ -83,6 +83,12 @@ async def test_one_who_does_not_wait_is_told_who_is_in_the_way(
     assert (await look(locks)).queue == ()
 
 
+@pytest.mark.parametrize("timeout", [0.001, 0, -1])
+async def test_the_smallest_timeout_takes_a_lock_that_is_free(locks: LockRepository, timeout: float) -> None:
+    await locks.create("cron")
+    assert (await locks.acquire("cron", timeout=timeout)).held
+
+
 async def test_a_timeout_leaves_the_queue(locks: LockRepository, others: LockRepository) -> None:
     await locks.acquire("cron")
     with pytest.raises(LockTimeoutError):
