@@ -13,6 +13,7 @@ from ._counter import count
 from ._errors import NoServerError
 
 GRACE = 0.3
+SHORTEST = 0.1
 
 
 def main() -> int:
@@ -52,8 +53,8 @@ def _options() -> argparse.Namespace:
 
 def _seconds(text: str) -> float:
     seconds = float(text)
-    if not (math.isfinite(seconds) and seconds > 0):
-        raise argparse.ArgumentTypeError(f"must be more than 0, not {text}")
+    if not (math.isfinite(seconds) and seconds >= SHORTEST):
+        raise argparse.ArgumentTypeError(f"must be {SHORTEST} or more, not {text}")
     return seconds
 
 

@@ -1,7 +1,7 @@
 """Every exception this package raises on purpose.
 
 LockError
-├── LockTimeoutError     the lock was not free in time (also a TimeoutError)
+├── LockTimeoutError     the lock was taken, and not free in time (also a TimeoutError)
 ├── LeaseLostError       the lease ended before its holder let it go
 ├── StaleTokenError      a newer fencing token has written there
 └── LockBackendError     MongoDB did not do as asked; ``__cause__`` says why
@@ -20,7 +20,9 @@ class LockError(Exception):
 
 
 class LockTimeoutError(LockError, TimeoutError):
-    """The lock was not obtained within ``timeout``.
+    """The lock was not obtained within ``timeout``: somebody else had it, or waited before us.
+
+    The server has said so since the call began. Where it has said nothing, that is a ``LockBackendError``.
 
     Attributes:
         name: the lock.
@@ -75,14 +77,14 @@ class StaleTokenError(LockError):
 
 
 class LockBackendError(LockError):
-    """MongoDB, or the way to it, failed. The driver's error is the ``__cause__``.
+    """MongoDB, or the way to it, failed. The driver's error, if there was one, is the ``__cause__``.
 
     The text names the kind of error only: the server's own words may quote the whole command.
 
     Attributes:
         action: what was tried, for instance "obtain".
         name: the lock; None where the action is not about one lock.
-        kind: the class name of the driver's error.
+        kind: the class name of the driver's error, or "no answer in time".
         code: the server's error code; None if it did not come from the server.
     """
 

@@ -68,14 +68,7 @@ def check_token(token: object) -> int:
 
 def check_seconds(argument: str, value: object) -> float:
     """A duration: a finite, positive number of seconds, or a timedelta."""
-    if isinstance(value, timedelta):
-        seconds = value.total_seconds()
-    elif isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{argument} must be seconds or a timedelta, not {type(value).__name__}")
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{argument} must be finite, not {value!r}")
-    else:
-        seconds = value if value <= MAX_SECONDS else math.inf
+    seconds = _seconds(argument, value)
     if not 0 < seconds <= MAX_SECONDS:
         raise ValueError(f"{argument} must be more than 0 s and at most {MAX_SECONDS:.0f} s, not {value!r}")
     return float(seconds)
@@ -90,17 +83,26 @@ def check_life(argument: str, value: object) -> float:
 
 
 def check_timeout(value: object) -> float | None:
-    """How long to wait; 0: not at all; None: for ever."""
+    """How long to wait; 0, or less, as what is left of a budget may be: not at all; None: for ever."""
     if value is None:
         return None
-    if not isinstance(value, bool) and value in (0, timedelta()):
-        return 0.0
-    return check_seconds("timeout", value)
+    return check_seconds("timeout", value) if _seconds("timeout", value) > 0 else 0.0
 
 
 def milliseconds(seconds: float) -> int:
     """Whole milliseconds, the server's resolution; never 0."""
     return max(1, round(seconds * 1000))
+
+
+def _seconds(argument: str, value: object) -> float:
+    """A finite number of seconds, or a timedelta."""
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{argument} must be seconds or a timedelta, not {type(value).__name__}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{argument} must be finite, not {value!r}")
+    return value
 
 
 def _utf8_size(argument: str, text: str) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import Counter, defaultdict
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -69,6 +69,17 @@ class FaultyLocks(MemoryLocks):
         self.missed = 0
         self.is_deaf = False
         self._changed: list[Callable[[], None]] = []
+        self._answers = asyncio.Event()
+        self._answers.set()
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """What is sent during the block arrives after it."""
+        self._answers.clear()
+        try:
+            yield
+        finally:
+            self._answers.set()
 
     def deafen(self, deaf: bool) -> None:  # noqa: FBT001 - it reads as what it says
         """From now on calls are heard by nobody, or again by all."""
@@ -86,6 +97,8 @@ class FaultyLocks(MemoryLocks):
 
     async def happen(self, action: str, *, answer: bool) -> None:
         """Whatever is to happen to this command, or to its answer."""
+        if not answer and action != "call":
+            await self._answers.wait()
         for fault in self.faults:
             if fault.action == action and fault.answer == answer and fault.times:
                 fault.times -= 1

@@ -60,7 +60,13 @@ def rests(locks: LockRepository) -> bool:
     """Whether this process holds nothing, waits for nothing, and has forgotten all that it waited for."""
     member = locks._member
     waiting, leases = member.waiting, member.leases
-    left = (waiting.count, waiting._places, waiting._leaving, waiting._lines._lines, waiting.others._seen)
+    left = (
+        waiting.others._watched,
+        waiting.count,
+        waiting._places,
+        waiting._lines._lines,
+        waiting.others._seen,
+    )
     return not any((*left, leases.held, leases.keep_alive._kept, len(member.background)))
 
 

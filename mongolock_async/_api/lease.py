@@ -117,7 +117,8 @@ class Lease(Bound):
 
         Returns:
             True if the lease was still ours; False if it was over, in which case nothing has
-            changed: a late release frees nobody. A second release sends nothing.
+            changed: a late release frees nobody. A second release sends nothing, and says what the
+            first one says, also where that is under way, or its caller was cancelled.
 
         Raises:
             LockBackendError: MongoDB did not answer. The lease is not ``held`` any more, and

@@ -42,7 +42,7 @@ class LockRepository(Bound):
         collection: an async collection of Motor or of PyMongo; or, in tests, a ``MemoryLocks``.
         owner: who its leases belong to, for people to read; a str or an int. Default
             (None): ``hostname:pid``.
-        ttl: seconds, or a timedelta, that a lease lives unless it is released or renewed.
+        ttl: seconds, or a timedelta, that a lease lives unless it is released or renewed; at least 0.1 s.
         retention: seconds, or a timedelta, after which the document of a lock that nobody uses is
             cleaned up by the TTL index. Nothing else depends on it.
         command_timeout: seconds, or a timedelta, after which a command to MongoDB is given up.
@@ -71,7 +71,7 @@ class LockRepository(Bound):
         renewal_collection: Collection | MemoryLocks | None = None,
     ) -> None:
         self._owner = _settings.default_owner() if owner is None else check_owner(owner)
-        self._ttl = check_seconds("ttl", ttl)
+        self._ttl = _settings.check_life("ttl", ttl)
         retention_s = check_seconds("retention", retention)
         timeout_s = check_seconds("command_timeout", command_timeout)
         margin = None if clock_margin is None else check_seconds("clock_margin", clock_margin)
@@ -119,7 +119,7 @@ class LockRepository(Bound):
         Args:
             name: a non-empty str of at most 1,024 bytes in UTF-8, without NUL.
             owner: a str or an int, for people to read; None: the repository's.
-            ttl: seconds, or a timedelta; None: the repository's.
+            ttl: seconds, or a timedelta, of at least 0.1 s; None: the repository's.
             keep_alive: renew the lease until it is released; else it expires after its ttl.
 
         Returns:
@@ -130,7 +130,8 @@ class LockRepository(Bound):
             LockError: the document under that name is no lock, or is one of another kind.
             LockBackendError: MongoDB did not do as asked. If the lock was taken all the same, it
                 is withdrawn, or expires by itself.
-            LeaseLostError: the answer took longer than the ttl.
+            LeaseLostError: it was ours, but the answer took longer than the ttl. (If somebody else has the
+                lock by then: None.)
         """
         holding, _ = await self._member.claim(self._request(name, owner, ttl, keep_alive=keep_alive))
         return None if holding is None else Lease(self._member, holding)
@@ -154,12 +155,14 @@ class LockRepository(Bound):
             name: as for ``obtain``.
             owner: as for ``obtain``.
             ttl: as for ``obtain``: how long the lease lives.
-            timeout: how long to wait: seconds, or a timedelta; 0: ask once; None: for ever. Leaving
-                the queue may take up to a second more.
+            timeout: how long to wait: seconds, or a timedelta; 0 or less: ask once; None: for ever. The
+                answer to that question, and leaving the queue, may take up to a second more, and no longer.
+                One who is cancelled leaves the queue, too, before that is raised, or after a second.
             keep_alive: as for ``obtain``.
 
         Raises:
-            LockTimeoutError: it was not free in time; it says who had it.
+            LockTimeoutError: it was not free in time, by the last answer of the server; it says who had it.
+                If the server has not said so since the call began, that is a LockBackendError.
             TypeError, ValueError, LockError, LockBackendError, LeaseLostError: as ``obtain``. An error
                 of MongoDB also ends the wait when it comes while a place in the queue is kept.
         """
@@ -181,7 +184,7 @@ class LockRepository(Bound):
                 of the call's arguments: ``@locks.lock(lambda order: f"order:{order.id}")``.
             owner: as for ``obtain``.
             ttl: as for ``obtain``; the lease is renewed for as long as the block runs.
-            timeout: how long to wait on entering: seconds, or a timedelta; 0: ask once; None: for ever.
+            timeout: how long to wait on entering, as for ``acquire``.
 
         Raises:
             TypeError, ValueError: an argument is wrong.
@@ -208,7 +211,7 @@ class LockRepository(Bound):
         ``every`` again once MongoDB is back.
 
         Args:
-            period: seconds, or a timedelta, from one boundary to the next; whole milliseconds.
+            period: seconds, or a timedelta, from one boundary to the next; whole milliseconds, 0.1 s or more.
             name: as for ``obtain``; the document under it remembers the last boundary served.
             owner: as for ``obtain``.
             ttl: seconds, or a timedelta, that the lease lives unrenewed; never longer than the
@@ -218,7 +221,7 @@ class LockRepository(Bound):
             TypeError, ValueError: an argument is wrong.
             LockError, LockBackendError: from the iterator, as ``obtain``.
         """
-        seconds = check_seconds("period", period)
+        seconds = _settings.check_life("period", period)
         request = self._request(name, owner, ttl, keep_alive=True)
         return leases_by_tick(self._member, request.shortened(seconds), seconds)
 
@@ -316,6 +319,6 @@ class LockRepository(Bound):
         return Request(
             name=check_name(name),
             owner=self._owner if owner is None else check_owner(owner),
-            ttl=self._ttl if ttl is None else check_seconds("ttl", ttl),
+            ttl=self._ttl if ttl is None else _settings.check_life("ttl", ttl),
             keep_alive=keep_alive,
         )

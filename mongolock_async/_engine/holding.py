@@ -32,7 +32,8 @@ class Holding:
         kind: "first" from a grant by somebody else's command to the first renewal, and then "lease".
         life: seconds that it lives unrenewed.
         lost: set when it ends without having been released.
-        released: whether the server has answered its release.
+        releasing: what releases it, or has; None: nobody wants that yet.
+        let_go: whether it was held when it was released.
         transaction: the last one that it was verified in.
     """
 
@@ -55,7 +56,8 @@ class Holding:
         self.kind = "lease"
         self.fencing_token = fencing_token
         self.lost = asyncio.Event()
-        self.released = False
+        self.releasing: asyncio.Task[bool] | None = None
+        self.let_go = False
         self.transaction: Transaction | None = None
         self._ttl = Ttl(request.ttl)
         self._margin = margin
@@ -137,6 +139,7 @@ class Holding:
         """It is over, now. Anything but a release is a loss."""
         if self._ended is not None:
             return
+        self.let_go = reason == RELEASED and self.held
         self._ended = reason
         if self._timer is not None:
             self._timer.cancel()

@@ -95,6 +95,9 @@ class Leases:
         """Claim; with ``first``, what is not granted stands in the queue. When that was sent; the answer.
 
         With ``giver``, the same command releases that lease.
+
+        Raises:
+            LeaseLostError: it was granted, and over before the answer came; nobody else has it.
         """
         sent = self._clock.now()
         try:
@@ -102,9 +105,13 @@ class Leases:
                 reply = await self._backend.claim(request, lease_id, first=first)
             else:
                 reply = await giver.hand_over(self._backend, request, lease_id, first)
-            if reply.grant is not None:
+            if (grant := reply.grant) is not None:
                 self.obtained.add(self._clock.now() - sent)
                 sent, reply = await self._in_time(request, lease_id, sent, reply)
+                # One who waits claims again; and a boundary of `every` is over.
+                once = first is None and request.tick is None
+                if once and reply.grant is None and not reply.taken:
+                    raise LeaseLostError(request.name, request.owner, grant.fencing_token, SLOW)
         except LockBackendError:
             self.withdraw_soon(request.name, lease_id)  # it may have been granted all the same
             raise

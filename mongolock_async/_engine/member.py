@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from contextlib import suppress
 from contextvars import Context
 
 from mongolock_async._errors import LeaseLostError, LockError
@@ -15,11 +16,11 @@ from . import clock as clocks
 from .abandoned import Abandoned
 from .backend import Backend
 from .background import Background, report
+from .caller import Caller, TimeUp
 from .clock import Clock
 from .holding import EXPIRED, FORCED, RELEASED, Holding
 from .leases import Leases
 from .lifetime import Lifetime
-from .others import Others
 from .waiting import Waiting
 
 logger = logging.getLogger("mongolock_async")
@@ -67,25 +68,29 @@ class Member:
 
     async def acquire(self, request: Request, timeout: float | None) -> Holding:
         """Wait until the lock is ours; with a timeout of 0, ask once."""
-        if timeout == 0:
-            holding, reply = await self.claim(request)
-            if holding is not None:
-                return holding
-            others = Others(self.clock)
-            others.see(request.name, reply)
-            raise others.too_late(request.name, 0.0)
         self.lifetime.check()
-        return await self.waiting.acquire(request, timeout)
+        if timeout != 0:
+            return await self.waiting.acquire(request, timeout)
+        caller, others = Caller(request, timeout, self.clock), self.waiting.others
+        with others.watched(request.name):
+            with suppress(TimeUp):
+                async with caller.until_answered():
+                    holding, reply = await self.claim(request)
+                if holding is not None:
+                    return holding
+                others.see(request.name, reply)
+            raise await others.too_late(caller)
 
     async def release(self, holding: Holding) -> bool:
-        """Whether it was still ours. It is not held from here on, whatever the server answers."""
-        if holding.released:
-            return False
-        self.lifetime.check_place()
-        held = holding.held
-        holding.end(RELEASED)
-        was_held = await self.background.finish(self._release(holding))
-        return held if was_held is None else was_held
+        """Whether it was still ours: one answer for all who ask. It is not held from here on, in any case."""
+        release = holding.releasing
+        if release is None or not _answered(release):
+            self.lifetime.check_place()
+            if release is None or release.done():  # not tried yet, or in vain
+                holding.end(RELEASED)
+                release = self.background.spawn(self._release(holding))
+                holding.releasing = release
+        return await asyncio.shield(release)
 
     async def release_within(self, holding: Holding, seconds: float) -> bool | None:
         """As ``release``; None: no word of the server in time. The release goes on in the background then."""
@@ -160,12 +165,11 @@ class Member:
         for backend in {id(one): one for one in (self._backend, self._renewals)}.values():
             await backend.aclose()
 
-    async def _release(self, holding: Holding) -> bool | None:
+    async def _release(self, holding: Holding) -> bool:
         """Those who wait elsewhere come first; where there are none, our own next hears by the answer."""
         if giver := self.waiting.take_over(holding):
             was_held = await giver.released
-            holding.released = True
-            return was_held
+            return holding.let_go if was_held is None else was_held
         places = self.waiting.places(holding.name)
         alone = places and places[0].keep_alive and not self.waiting.others.crowded(holding.name)
         waiter = places[0] if alone else None
@@ -173,8 +177,11 @@ class Member:
         sent = self.clock.now()
         waiter_id = None if waiter is None else waiter.id
         was_held, reply = await self._backend.release(holding.name, holding.id, back, waiter_id)
-        holding.released = True
         if waiter is not None and reply is not None and reply.grant is not None:
             waiter.granted(sent, reply.grant)
         self.waiting.released(holding.name)
-        return was_held
+        return holding.let_go if was_held is None else was_held
+
+
+def _answered(task: asyncio.Task[bool]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is None

@@ -2,45 +2,108 @@
 
 from __future__ import annotations
 
-from mongolock_async._errors import LockTimeoutError
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from mongolock_async._errors import LockBackendError, LockError, LockTimeoutError
 from mongolock_async._protocol.reply import Person, Reply
 
+from .backend import Backend
+from .background import Background
+from .caller import NO_ANSWER, Caller
 from .clock import Clock
+
+# A lease id that nobody has: its place in a queue would be the last.
+NOBODY = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the server said last of a lock, and when: whether it is taken, and who holds it."""
+
+    taken: bool
+    holder: Person | None
+    when: float
 
 
 class Others:
-    """Of each lock that is waited for, the holder that was seen last."""
+    """Of each lock that is waited for, the last answer."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, backend: Backend, background: Background, clock: Clock) -> None:
+        self._backend = backend
+        self._background = background
         self._clock = clock
-        self._seen: dict[str, tuple[Person, float]] = {}
+        self._looks: dict[str, asyncio.Task[None]] = {}
+        self._watched: Counter[str] = Counter()
+        self._seen: dict[str, Answer] = {}
         self._crowded: set[str] = set()
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._seen
+    @contextmanager
+    def watched(self, name: str) -> Iterator[None]:
+        """Somebody waits for it; what was seen is forgotten when nobody does any more."""
+        self._watched[name] += 1
+        try:
+            yield
+        finally:
+            self._watched[name] -= 1
+            if not self._watched[name]:
+                del self._watched[name]
+                self._seen.pop(name, None)
+                self._crowded.discard(name)
 
-    def see(self, name: str, reply: Reply) -> None:
-        """The server has told who holds it, and who waits."""
+    def see(self, name: str, reply: Reply | None) -> None:
+        """The server has told who holds it, and who waits; None: it has no document."""
+        if name not in self._watched:
+            return
+        if reply is None:
+            self._seen.pop(name, None)
+            return
         if reply.alone:
             self._crowded.discard(name)
         else:
             self._crowded.add(name)
-        if holder := next(iter(reply.holders), None):
-            self._seen[name] = holder, self._clock.now()
-
-    def forget(self, name: str) -> None:
-        """Nobody waits for it any more."""
-        self._seen.pop(name, None)
-        self._crowded.discard(name)
+        self._seen[name] = Answer(reply.taken, next(iter(reply.holders), None), self._clock.now())
 
     def crowded(self, name: str) -> bool:
         """Whether others waited for it, too, when that was last told."""
         return name in self._crowded
 
-    def too_late(self, name: str, timeout: float) -> LockTimeoutError:
-        """The error for one who waited as long as he was willing to."""
-        if name not in self._seen:
-            return LockTimeoutError(name, timeout)
-        holder, when = self._seen[name]
-        age = holder["age_ms"] / 1000 + self._clock.now() - when
-        return LockTimeoutError(name, timeout, holder["owner"], age)
+    async def too_late(self, caller: Caller) -> LockError:
+        """What to tell one whose time is up: that the lock is taken, if the server has said so since it came.
+
+        Those who stood behind another of this process have asked nothing: one look is for all of them.
+        """
+        name = caller.request.name
+        look = None
+        if self._timeout_of(caller) is None and caller.left_of_grace > 0:
+            look = self._looks.get(name) or self._background.spawn(self._look(name))
+            self._looks[name] = look
+            await asyncio.wait([look], timeout=caller.left_of_grace)
+        if (late := self._timeout_of(caller)) is not None:
+            return late
+        failure = look.exception() if look is not None and look.done() and not look.cancelled() else None
+        if not isinstance(failure, LockBackendError):
+            return LockBackendError("acquire", name, NO_ANSWER)
+        error = LockBackendError("acquire", name, failure.kind, failure.code)
+        error.__cause__ = failure.__cause__  # one for each of those who share the look
+        return error
+
+    def _timeout_of(self, caller: Caller) -> LockTimeoutError | None:
+        """None: the server has not said since the caller came that it is taken, or has taken that back."""
+        assert caller.timeout is not None
+        seen = self._seen.get(caller.request.name)
+        if seen is None or not seen.taken or seen.when < caller.began:
+            return None
+        if seen.holder is None:
+            return LockTimeoutError(caller.request.name, caller.timeout)
+        age = seen.holder["age_ms"] / 1000 + self._clock.now() - seen.when
+        return LockTimeoutError(caller.request.name, caller.timeout, seen.holder["owner"], age)
+
+    async def _look(self, name: str) -> None:
+        try:
+            self.see(name, await self._backend.look(name, NOBODY))
+        finally:
+            del self._looks[name]

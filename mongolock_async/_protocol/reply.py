@@ -123,6 +123,14 @@ class Reply:
         return place if place is not None and place >= 0 else None
 
     @property
+    def taken(self) -> bool:
+        """Whether others have the lock, or wait for it before this one."""
+        place = self.place
+        if self.fits:
+            return False
+        return bool(self.holders) or (self._answer.get("waiting", 0) if place is None else place) > 0
+
+    @property
     def alone(self) -> bool:
         """Whether nobody else stands in the queue."""
         return self._answer.get("waiting", 1) <= 1

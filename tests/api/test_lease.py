@@ -7,11 +7,11 @@ import logging
 from typing import Any
 
 import pytest
-from faulty import FaultyLocks, lost
+from faulty import Fault, FaultyLocks, lost
 from virtual import settle
 from waiters import about, is_free
 
-from mongolock_async import Lease, LockError, LockRepository
+from mongolock_async import Lease, LockBackendError, LockError, LockRepository
 
 SURFACE = {
     *("name", "owner", "ttl", "fencing_token", "held", "remaining", "lost"),
@@ -69,23 +69,57 @@ async def test_a_released_lease_is_not_renewed(locks: LockRepository, memory: Fa
     assert not lease.lost.is_set()
 
 
-async def test_a_second_release_says_false_and_sends_nothing(
-    locks: LockRepository, memory: FaultyLocks
+@pytest.mark.parametrize("ours", [True, False])
+async def test_a_second_release_says_what_the_first_did_and_sends_nothing(
+    locks: LockRepository, memory: FaultyLocks, *, ours: bool
 ) -> None:
-    lease = await locks.acquire("cron")
-    assert [await lease.release(), await lease.release()] == [True, False]
+    lease = await locks.acquire("cron", ttl=30)
+    await asyncio.sleep(0 if ours else 31)
+    assert [await lease.release() for _ in range(3)] == [ours] * 3
     assert memory.sent["release"] == 1
 
 
-async def test_two_releases_at_a_time_free_the_lock_once(
-    locks: LockRepository, others: LockRepository
+async def test_two_releases_at_a_time_are_one(
+    locks: LockRepository, others: LockRepository, memory: FaultyLocks
 ) -> None:
     lease = await locks.acquire("cron")
-    waiter = asyncio.create_task(others.acquire("cron"))
+    successors = [asyncio.create_task(others.acquire("cron")) for _ in range(2)]
     await settle()
-    # Each may be a repetition of the other: the last release of a lock is one, however often it is sent.
-    assert all(await asyncio.gather(lease.release(), lease.release()))
-    assert await (await waiter).release() is True
+    memory.faults = [Fault("release", delay=1, answer=True)]
+    first = asyncio.create_task(lease.release())
+    await asyncio.sleep(0.5)
+    await (await successors[0]).release()  # the last release that the server knows of is another by now
+    assert await lease.release() is True
+    assert await first is True
+    assert memory.sent["release"] == 2
+    assert (await successors[1]).held
+
+
+async def test_a_release_after_one_that_was_cancelled_says_that_the_lease_was_ours(
+    locks: LockRepository, others: LockRepository, memory: FaultyLocks
+) -> None:
+    lease = await locks.acquire("cron")
+    memory.faults = [Fault("release", delay=1)]
+    cancelled = asyncio.create_task(lease.release())
+    await asyncio.sleep(0.5)
+    cancelled.cancel()
+    await asyncio.wait([cancelled])
+    assert cancelled.cancelled()
+    assert await lease.release() is True
+    assert await (await others.acquire("cron")).release() is True
+    assert await lease.release() is True
+    assert memory.sent["release"] == 2
+
+
+async def test_two_releases_at_a_time_fail_together_and_a_third_tries_again(
+    locks: LockRepository, memory: FaultyLocks
+) -> None:
+    lease = await locks.acquire("cron")
+    memory.faults = [lost("release", delay=1)]
+    results = await asyncio.gather(lease.release(), lease.release(), return_exceptions=True)
+    assert [type(result) for result in results] == [LockBackendError] * 2
+    assert await lease.release() is True
+    assert memory.sent["release"] == 2
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,7 @@ async def test_without_a_word_a_lease_is_this_process_s_for_30_seconds(make: Mak
         (("a", True), {}, TypeError),
         (("a", 2**63), {}, ValueError),
         (("a",), {"ttl": 0}, ValueError),
+        (("a",), {"ttl": 0.099}, ValueError),
         (("a",), {"ttl": "30"}, TypeError),
     ],
 )
@@ -147,7 +148,9 @@ async def test_a_wrong_name_is_looked_for_nowhere(
     assert memory.sent == {}
 
 
-@pytest.mark.parametrize(("period", "error"), [(0, ValueError), (-5, ValueError), ("5", TypeError)])
+@pytest.mark.parametrize(
+    ("period", "error"), [(0, ValueError), (0.099, ValueError), (-5, ValueError), ("5", TypeError)]
+)
 async def test_a_wrong_period_sends_nothing(
     locks: LockRepository, memory: FaultyLocks, period: Any, error: type[Exception]
 ) -> None:
@@ -160,6 +163,7 @@ async def test_a_wrong_period_sends_nothing(
     ("options", "error"),
     [
         ({"ttl": 0}, ValueError),
+        ({"ttl": timedelta(milliseconds=99)}, ValueError),
         ({"ttl": None}, TypeError),
         ({"retention": -1}, ValueError),
         ({"retention": "1"}, TypeError),
@@ -180,6 +184,10 @@ async def test_wrong_options_are_refused(memory: FaultyLocks, options: Any, erro
 def test_what_is_no_collection_is_a_type_error(wrong: Any) -> None:
     with pytest.raises(TypeError, match="pass an async collection"):
         LockRepository(wrong)
+
+
+async def test_other_durations_may_be_shorter_than_a_ttl(memory: FaultyLocks) -> None:
+    LockRepository(memory, ttl=0.1, retention=0.01, command_timeout=0.01, clock_margin=0.01)
 
 
 async def test_a_name_in_use_with_another_capacity_is_refused(

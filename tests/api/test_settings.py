@@ -90,17 +90,32 @@ def test_a_duration_of_another_type_is_a_type_error(value: object) -> None:
         _settings.check_seconds("period", value)
 
 
+@pytest.mark.parametrize("value", [0.1, 1, timedelta(milliseconds=100)])
+def test_a_ttl_or_period_is_a_duration_of_a_tenth_of_a_second_or_more(value: float | timedelta) -> None:
+    assert _settings.check_life("ttl", value) == _settings.check_seconds("ttl", value)
+
+
+@pytest.mark.parametrize("value", [0.001, 0.0999, timedelta(milliseconds=99), 0, -1])
+def test_a_shorter_ttl_or_period_is_a_value_error(value: float | timedelta) -> None:
+    with pytest.raises(ValueError, match=r"period must be (at least 0.1 s|more than 0 s)"):
+        _settings.check_life("period", value)
+
+
 @pytest.mark.parametrize(
-    ("value", "seconds"), [(None, None), (0, 0.0), (0.0, 0.0), (timedelta(0), 0.0), (5, 5.0)]
+    ("value", "seconds"),
+    [
+        *((None, None), (0, 0.0), (0.0, 0.0), (timedelta(0), 0.0), (5, 5.0), (0.001, 0.001)),
+        *((-1, 0.0), (-0.002, 0.0), (timedelta(days=-1), 0.0), (-(2**80), 0.0)),
+    ],
 )
-def test_a_timeout_is_a_duration_or_0_for_once_or_none_for_ever(
+def test_a_timeout_is_a_duration_or_0_and_less_for_once_or_none_for_ever(
     value: float | timedelta | None, seconds: float | None
 ) -> None:
     assert _settings.check_timeout(value) == seconds
 
 
 @pytest.mark.parametrize(
-    ("value", "error"), [(False, TypeError), ("0", TypeError), ([0], TypeError), (-1, ValueError)]
+    ("value", "error"), [(False, TypeError), ("0", TypeError), ([0], TypeError), (-math.inf, ValueError)]
 )
 def test_anything_else_is_no_timeout(value: object, error: type[Exception]) -> None:
     with pytest.raises(error, match="timeout"):

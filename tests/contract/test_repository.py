@@ -39,7 +39,7 @@ async def test_a_lock_has_one_holder_and_is_free_after_its_release(
     assert lease is not None
     assert (lease.name, lease.owner, lease.ttl, lease.held) == ("cron", 4711, 12.0, True)
     assert await others.obtain("cron") is None
-    assert [await lease.release(), await lease.release()] == [True, False]
+    assert [await lease.release(), await lease.release()] == [True, True]
     successor = await others.obtain("cron")
     assert successor is not None
     assert successor.fencing_token > lease.fencing_token
@@ -81,6 +81,12 @@ async def test_one_who_does_not_wait_is_told_who_is_in_the_way(
         await others.acquire("cron", timeout=0)
     assert (caught.value.name, caught.value.timeout, caught.value.owner) == ("cron", 0, "holder")
     assert (await look(locks)).queue == ()
+
+
+@pytest.mark.parametrize("timeout", [0.001, 0, -1])
+async def test_the_smallest_timeout_takes_a_lock_that_is_free(locks: LockRepository, timeout: float) -> None:
+    await locks.create("cron")
+    assert (await locks.acquire("cron", timeout=timeout)).held
 
 
 async def test_a_timeout_leaves_the_queue(locks: LockRepository, others: LockRepository) -> None:

@@ -205,3 +205,130 @@ async def test_a_refresh_of_its_place_that_fails_ends_no_wait(
     assert await queue(locks) == ["waiter"]
     await held.release()
     assert (await waiter).held
+
+
+async def test_a_cancelled_waiter_leaves_the_queue_before_that_is_raised(
+    locks: LockRepository, others: LockRepository, memory: FaultyLocks
+) -> None:
+    held = await locks.acquire("cron", ttl=60)
+    waiter = waiting(others)
+    await settle()
+    memory.faults = [Fault("withdraw", 0.5)]
+    waiter.cancel()
+    await asyncio.wait([waiter])
+    assert waiter.cancelled()
+    assert now() == about(0.5)
+    assert await queue(locks) == []
+    await held.release()
+    assert await locks.obtain("cron") is not None
+
+
+async def test_leaving_the_queue_holds_a_cancellation_up_for_a_second_at_most(
+    locks: LockRepository, others: LockRepository, memory: FaultyLocks
+) -> None:
+    await locks.acquire("cron", ttl=60)
+    for timeout in (None, 60):
+        waiter = waiting(others, timeout=timeout)
+        await settle()
+        memory.faults = [Fault("withdraw", 3)]
+        began = now()
+        waiter.cancel()
+        await asyncio.wait([waiter])
+        assert waiter.cancelled()
+        assert now() == about(began + 1)
+        assert len(await queue(locks)) == 1
+        await asyncio.sleep(2.01)  # and goes on in the background
+        assert await queue(locks) == []
+        assert rests(others)
+
+
+async def test_a_second_cancellation_meanwhile_cuts_nothing_short(
+    locks: LockRepository, others: LockRepository, memory: FaultyLocks
+) -> None:
+    await locks.acquire("cron", ttl=60)
+    waiter = waiting(others)
+    await settle()
+    memory.faults = [Fault("withdraw", 0.5)]
+    for _ in range(3):
+        waiter.cancel()
+        await asyncio.sleep(0.1)
+    assert not waiter.done()
+    await asyncio.wait([waiter])
+    assert waiter.cancelled()
+    assert now() == about(0.5)
+    assert await queue(locks) == []
+
+
+async def test_a_cancellation_while_a_timeout_leaves_the_queue_is_raised_after_that(
+    locks: LockRepository, others: LockRepository, memory: FaultyLocks
+) -> None:
+    await locks.acquire("cron", ttl=60)
+    waiter = waiting(others, timeout=1)
+    memory.faults = [Fault("withdraw", 0.5)]
+    await asyncio.sleep(1.2)
+    waiter.cancel()
+    await asyncio.wait([waiter])
+    assert waiter.cancelled()
+    assert now() == about(1.5)
+
+
+async def test_of_those_who_are_cancelled_only_the_one_with_a_place_waits_until_it_is_gone(
+    locks: LockRepository, others: LockRepository, memory: FaultyLocks
+) -> None:
+    await locks.acquire("cron", ttl=60)
+    tasks = [waiting(others) for _ in range(3)]
+    await settle()
+    memory.faults = [Fault("withdraw", 0.5)]
+    for task in tasks:
+        task.cancel()
+    await settle()
+    assert [task.done() for task in tasks] == [False, True, True]
+    await asyncio.wait(tasks)
+    assert all(task.cancelled() for task in tasks)
+    assert now() == about(0.5)
+
+
+async def test_the_next_of_a_process_queues_up_while_a_cancelled_one_leaves(
+    locks: LockRepository, others: LockRepository, memory: FaultyLocks
+) -> None:
+    held = await locks.acquire("cron", ttl=60)
+    first, second = waiting(others, "first"), waiting(others, "second")
+    await settle()
+    memory.faults = [Fault("withdraw", 0.5)]
+    first.cancel()
+    await settle()
+    assert await queue(locks) == ["first", "second"]
+    await asyncio.wait([first])
+    await held.release()
+    assert (await second).owner == "second"
+    assert now() == about(0.5)
+
+
+async def test_one_that_is_cancelled_while_it_claims_waits_until_the_claim_is_withdrawn(
+    locks: LockRepository, others: LockRepository, memory: FaultyLocks
+) -> None:
+    await others.create("cron")
+    memory.faults = [Fault("claim", 0.5, answer=True)]
+    waiter = waiting(others)
+    await asyncio.sleep(0.2)
+    waiter.cancel()
+    await asyncio.wait([waiter])
+    assert now() == about(0.5)
+    assert await locks.obtain("cron") is not None
+
+
+async def test_one_that_is_cancelled_while_it_is_granted_the_lock_gives_it_to_the_next(
+    locks: LockRepository, others: LockRepository, memory: FaultyLocks
+) -> None:
+    held = await locks.acquire("cron", ttl=60)
+    first = waiting(others, keep_alive=True)
+    await settle()
+    second = waiting(locks)
+    await settle()
+    memory.faults = [Fault("confirm", 0.5)]
+    await held.release()
+    first.cancel()
+    await asyncio.wait([first])
+    assert first.cancelled()
+    assert (await second).held
+    assert now() == about(0.5)

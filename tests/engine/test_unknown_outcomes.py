@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 
 import pytest
 from conftest import MakeRepository
@@ -104,12 +105,44 @@ async def test_a_confirmation_slower_than_the_ttl_is_a_lost_lease(
     assert rests(locks)
 
 
-async def test_a_claim_that_was_answered_after_its_ttl_has_got_nothing(
+async def obtain_slowly(locks: LockRepository) -> Lease | None:
+    return await locks.obtain("cron", ttl=0.6)
+
+
+async def acquire_slowly(locks: LockRepository) -> Lease | None:
+    return await locks.acquire("cron", ttl=0.6, timeout=0)
+
+
+@pytest.mark.parametrize("claim", [obtain_slowly, acquire_slowly])
+async def test_a_claim_that_was_answered_after_its_ttl_is_a_lost_lease(
+    locks: LockRepository, others: LockRepository, memory: FaultyLocks, claim: Claim
+) -> None:
+    memory.faults = [Fault("claim", delay=0.7, answer=True)]
+    with pytest.raises(LeaseLostError, match="the answer took longer than the ttl") as caught:
+        await claim(locks)
+    assert caught.value.fencing_token == (await look(others)).fencing_token
+    assert await is_free(others)
+    assert rests(locks)
+
+
+async def test_a_claim_that_was_answered_after_its_ttl_is_none_where_somebody_else_has_it_by_then(
     locks: LockRepository, others: LockRepository, memory: FaultyLocks
 ) -> None:
-    memory.faults = [Fault("claim", delay=31, answer=True)]
-    assert await locks.obtain("cron", ttl=30) is None
-    assert await is_free(others)
+    memory.faults = [Fault("claim", delay=0.9, answer=True)]
+    late = asyncio.create_task(locks.obtain("cron", ttl=0.6))
+    await asyncio.sleep(0.7)
+    assert await others.obtain("cron") is not None
+    assert await late is None
+
+
+async def test_a_boundary_that_was_granted_too_late_is_lost_and_the_next_one_is_not(
+    locks: LockRepository, memory: FaultyLocks
+) -> None:
+    async with aclosing(locks.every(1, "cron", ttl=0.2)) as ticks:
+        assert await anext(ticks) is not None
+        memory.faults = [Fault("claim", delay=0.3, answer=True)]
+        assert await anext(ticks) is None
+        assert await anext(ticks) is not None
 
 
 async def test_one_who_waits_claims_again_where_the_answer_came_after_the_ttl(
@@ -212,14 +245,22 @@ async def test_a_lease_whose_release_failed_is_not_renewed(
 
 
 async def test_a_release_of_which_the_server_cannot_tell_says_what_is_known_here(
-    locks: LockRepository, monkeypatch: pytest.MonkeyPatch
+    locks: LockRepository, memory: FaultyLocks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def unknown(*_: object) -> tuple[None, None]:
         """As where the command was sent twice, and the first one may have released it."""
         return None, None
 
     held, late = await locks.acquire("held", ttl=30), await locks.acquire("late", ttl=5)
+    again, forced = await locks.acquire("again", ttl=30), await locks.acquire("forced", ttl=30)
     await late.lost.wait()
+    await locks.force_release("forced")
+    assert await forced.renew() is False
+    memory.faults = [lost("release")]
+    with pytest.raises(LockBackendError):
+        await again.release()
     monkeypatch.setattr(locks._member._backend, "release", unknown)
     assert await held.release() is True
     assert await late.release() is False
+    assert await again.release() is True  # it was, when it was let go
+    assert await forced.release() is False

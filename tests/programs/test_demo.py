@@ -199,8 +199,8 @@ async def test_the_demo_says_once_that_mongodb_is_away_and_goes_on(demo: Any) ->
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--every", "0"], "must be more than 0"),
-        (["--every", "nan"], "must be more than 0"),
+        (["--every", "0"], "must be 0.1 or more"),
+        (["--every", "nan"], "must be 0.1 or more"),
         (["--ticks", "0"], "must be 1 or more"),
         (["--name", ""], "must not be empty"),
         (["--uri", "redis://localhost"], "not a MongoDB URI"),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mongolock_async._protocol.reply import Answer, Grant, Granted, Reply, Tick, TickAnswer
+from mongolock_async._protocol.reply import Answer, Grant, Granted, Person, Reply, Tick, TickAnswer
+
+HOLDER: Person = {"owner": "me", "weight": 1, "age_ms": 20, "left_ms": 1500, "token": 7}
 
 
 def answer(place: int | None = -1) -> Answer:
@@ -40,6 +42,23 @@ def test_of_a_lock_that_nobody_holds_there_is_no_expiry(nothing: Answer) -> None
 @pytest.mark.parametrize(("waiting", "alone"), [(0, True), (1, True), (2, False)])
 def test_one_waits_alone_where_nobody_else_does(waiting: int, *, alone: bool) -> None:
     assert Reply(answer() | {"waiting": waiting}).alone is alone
+
+
+@pytest.mark.parametrize(
+    ("told", "taken"),
+    [
+        ({}, False),
+        ({"place": None}, False),
+        ({"place": 0, "waiting": 2}, False),
+        ({"place": 1, "waiting": 2}, True),
+        ({"place": -1, "waiting": 1}, True),
+        ({"holders": [HOLDER], "place": 0}, True),
+        ({"holders": [HOLDER], "place": 0, "fits": True}, False),
+        ({"mine": {"token": 7, "left_ms": 1500, "age_ms": 20}}, False),
+    ],
+)
+def test_a_lock_is_taken_where_others_are_in_the_way(told: Answer, *, taken: bool) -> None:
+    assert Reply(told).taken is taken
 
 
 def test_whom_a_command_has_granted_is_told_with_their_ears() -> None:
