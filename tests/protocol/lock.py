@@ -38,6 +38,7 @@ class Lock:
         self.exists = False
         self.now = START
         self.newest = 0
+        self.lives: dict[tuple[str, int | None], int] = {}
         self.commands = 0
 
     @property
@@ -204,6 +205,9 @@ class Lock:
         assert max(tokens, default=0) <= self.document.token
         assert self.newest <= self.document.token
         self.newest = self.document.token
+        lives = {(one.lease, one.token): one.expires for one in holders + self.document.queue}
+        assert all(lives[one] >= self.lives[one] for one in lives.keys() & self.lives.keys())
+        self.lives = lives
 
     def next(self) -> str:
         self.commands += 1
