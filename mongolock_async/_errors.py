@@ -100,11 +100,15 @@ class LockBackendError(LockError):
 # acknowledges in time.
 ABOUT_ALL = {13, 18, 64, 91, 100, 189, 8000, 10107, 11600, 11602, 13435, 13436}
 ACKNOWLEDGEMENT = {"WTimeoutError", "WriteConcernError"}
+# No answer in time. The drivers also call it so where a transaction keeps a document: their own time is over
+# before the server has said so.
+SILENCE = "NetworkTimeout"
 
 
 def may_be_one_documents(error: Exception) -> bool:
     """Whether a command on many documents may have failed, or hung, because of one of them."""
     if isinstance(error, LockBackendError):
-        by_server = error.code is not None and error.code not in ABOUT_ALL
-        return by_server and error.kind not in ACKNOWLEDGEMENT
+        if error.code is None:
+            return error.kind == SILENCE
+        return error.code not in ABOUT_ALL and error.kind not in ACKNOWLEDGEMENT
     return isinstance(error, TimeoutError)

@@ -16,6 +16,7 @@ from mongolock_async._engine.retries import BATCH, PART
 # Of a document that cannot be computed with, and of one that a transaction keeps until the time is over.
 BROKEN = LockBackendError("renew", None, "WriteError", 14)
 LOCKED = LockBackendError("renew", None, "ExecutionTimeout", 50)
+SILENT = LockBackendError("renew", None, "NetworkTimeout")
 # Of everybody.
 GENERAL: list[Exception] = [
     LockBackendError("renew", None, "OperationFailure", 13),
@@ -24,7 +25,7 @@ GENERAL: list[Exception] = [
     LockBackendError("renew", None, "WriteError", 189),
     LockBackendError("renew", None, "WTimeoutError", 64),
     LockBackendError("renew", None, "WriteConcernError", 50),
-    LockBackendError("renew", None, "NetworkTimeout"),
+    LockBackendError("renew", None, "WaitQueueTimeoutError"),
     LockBackendError("renew", None, "ServerSelectionTimeoutError"),
     LockBackendError("renew", None, "AutoReconnect"),
     OSError("no route to 10.0.0.1"),
@@ -92,7 +93,7 @@ async def test_after_a_failure_the_leases_come_together_again(server: Server) ->
     assert server.times == [1.0, *[1.25] * 5, 2.25]
 
 
-@pytest.mark.parametrize("error", [BROKEN, LOCKED], ids=str)
+@pytest.mark.parametrize("error", [BROKEN, LOCKED, SILENT], ids=str)
 async def test_a_batch_that_one_document_may_have_failed_goes_on_in_parts(
     server: Server, error: Exception
 ) -> None:

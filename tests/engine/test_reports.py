@@ -159,6 +159,20 @@ async def test_500_leases_that_are_refused_for_a_whole_ttl_make_few_lines_and_co
     assert re.fullmatch(r"leases of ('n\d+', ){2}'n\d+' and 496 more are lost: expired unrenewed", others)
 
 
+async def test_500_leases_on_a_silent_server_make_few_lines_and_commands(
+    memory: FaultyLocks, locks: LockRepository, caplog: pytest.LogCaptureFixture
+) -> None:
+    asyncio.get_running_loop().set_debug(False)
+    leases = [await locks.acquire(f"n{number}", ttl=30, keep_alive=True) for number in range(500)]
+    memory.faults.append(Fault("renew", delay=60, times=1_000_000))
+    memory.sent.clear()
+    await asyncio.sleep(35)
+    assert not any(lease.held for lease in leases)
+    assert memory.sent["renew"] <= 40
+    assert len(caplog.messages) <= 20
+    memory.faults.clear()
+
+
 async def test_closing_says_at_once_what_was_lost_just_now(
     memory: FaultyLocks, make: MakeRepository, caplog: pytest.LogCaptureFixture
 ) -> None:
