@@ -96,3 +96,21 @@ class LockBackendError(LockError):
 
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
         return type(self), (self.action, self.name, self.kind, self.code)
+
+
+# What any command would have met: no rights, another user, no primary, a shutdown, a write that nobody
+# acknowledges in time.
+ABOUT_ALL = {13, 18, 64, 91, 100, 189, 8000, 10107, 11600, 11602, 13435, 13436}
+ACKNOWLEDGEMENT = {"WTimeoutError", "WriteConcernError"}
+# No answer in time. The drivers also call it so where a transaction keeps a document: their own time is over
+# before the server has said so.
+SILENCE = "NetworkTimeout"
+
+
+def may_be_one_documents(error: Exception) -> bool:
+    """Whether a command on many documents may have failed, or hung, because of one of them."""
+    if isinstance(error, LockBackendError):
+        if error.code is None:
+            return error.kind == SILENCE
+        return error.code not in ABOUT_ALL and error.kind not in ACKNOWLEDGEMENT
+    return isinstance(error, TimeoutError)

@@ -13,6 +13,8 @@ from mongolock_async._memory.clock import MemoryClock
 
 # A renewal each second, half a second for an answer, and again a quarter of a second after that.
 TTL = 3.0
+# Of which the backend has a little less.
+LIMIT = 0.9 * TTL / 6
 
 # What a caller may have set, as pymongo.timeout does it.
 deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
@@ -55,6 +57,7 @@ class Server:
         takes: lease id -> how long the renewals that begin now take.
         gone: the lease ids that do not stand any more.
         fails: how many renewals are to fail.
+        error: by what.
         batches: the lease ids of each renewal.
         kinds: by what each of them was renewed.
         times: when each renewal came.
@@ -73,6 +76,7 @@ class Server:
         self.takes: dict[str, float] = {}
         self.gone: set[str] = set()
         self.fails = 0
+        self.error: Exception = OSError("no route to 10.0.0.1")
         self.batches: list[set[str]] = []
         self.kinds: list[str] = []
         self.times: list[float] = []
@@ -102,5 +106,5 @@ class Server:
         self.answered += 1
         if self.fails:
             self.fails -= 1
-            raise OSError("no route to 10.0.0.1")
+            raise self.error
         return ids - self.gone

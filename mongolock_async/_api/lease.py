@@ -27,8 +27,8 @@ class Lease(Bound):
     whenever it is read, and ``fencing_token`` lets the thing that you write to refuse late writes.
 
     ``async with lease`` releases it at the end of the body. That is all: it does *not* keep the lease alive,
-    and a loss neither cancels the body nor raises, as it does in ``async with lock``: look at ``lost``. To the
-    body, the closing of the repository is such a loss; nobody is let in before the body or the lease ends.
+    and a loss neither cancels the body nor raises, as it does in ``async with lock``: look at ``lost``. To
+    the body, the closing of the repository is such a loss; nobody is let in before the body or the lease ends.
 
     A lease that is kept alive, and that you do not refer to any more, is not renewed any more: there is a
     ``ResourceWarning``, and it expires.

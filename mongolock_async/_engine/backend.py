@@ -119,18 +119,25 @@ class Backend(Protocol):
         """
 
     async def release(
-        self, name: str, lease: str, back: Sequence[str] = (), waiter: str | None = None
+        self,
+        name: str,
+        lease: str,
+        back: Sequence[str] = (),
+        waiter: str | None = None,
+        *,
+        token: int | None = None,
     ) -> tuple[bool | None, Reply | None]:
-        """Whether the lease was live when it was taken out, and what the waiter has got.
+        """Whether the lease was live, with this token, when it was taken out, and what the waiter has got.
 
         None: it may have been, or not. A repetition says True again, until another lease is released.
+        ``token`` None: with any token. What has the lease id and another token is taken out, too.
 
         The places of ``back`` let everybody else go first. ``waiter``: a place of our own that may well be
         next; the answer tells of it once no failover can undo that.
         """
 
     async def hand_over(
-        self, name: str, lease: str, request: Request, waiter: str, first: float
+        self, name: str, lease: str, token: int, request: Request, waiter: str, first: float
     ) -> tuple[bool | None, Reply | None]:
         """``release`` one lease, and ``claim`` for a waiter of our own, in one command: nobody comes between.
 
@@ -151,8 +158,8 @@ class Backend(Protocol):
             LockError: this backend has no transactions.
         """
 
-    async def verify(self, name: str, lease: str, session: Transaction) -> bool:
-        """In the transaction: whether the lease is live; from here to the commit it stays so."""
+    async def verify(self, name: str, lease: str, token: int, session: Transaction) -> bool:
+        """In the transaction: whether the lease is live, with this token; to the commit it stays so."""
 
     async def view(self, name: str) -> View | None:
         """A lock for people to read; None: no document."""

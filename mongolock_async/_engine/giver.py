@@ -25,9 +25,9 @@ class Giver:
 
     async def hand_over(self, backend: Backend, request: Request, waiter: str, first: float) -> Reply:
         """Release, and claim; the answer to the claim."""
-        name = self._holding.name
+        name, lease, token = self._holding.name, self._holding.id, self._holding.fencing_token
         try:
-            was_held, reply = await backend.hand_over(name, self._holding.id, request, waiter, first)
+            was_held, reply = await backend.hand_over(name, lease, token, request, waiter, first)
         except BaseException as error:
             self.released.set_exception(error)
             if isinstance(error, LockBackendError):

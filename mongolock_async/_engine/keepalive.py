@@ -14,20 +14,16 @@ from typing import Any, Protocol
 from .background import report
 from .clock import Clock, sleep, wait
 from .recorder import Recorder
+from .reports import Renewals
+from .retries import LIMITS, PERIODS, RETRIES, Retries
 
 logger = logging.getLogger("mongolock_async")
 
-BATCH = 1000
-# A batch that failed goes on in parts, so that what one document blocks, it blocks for itself alone.
-PART = 32
 IN_FLIGHT = 8
-# A third of its life between renewals, half of that for an answer, and soon again without one:
-# two attempts may hang before the lease is in danger.
-PERIODS = 3
-LIMITS = 6
-RETRIES = 12
 # Whatever has failed here that should not, the leases need another try.
 AGAIN = 1.0
+# Of the time for an answer, the backend has so much: what it says of an attempt comes before we give it up.
+OWN_WORD = 0.9
 # A lease that somebody else's command has granted is made whole after so many seconds, if it still stands.
 FIRST = "first"
 FIRST_RENEWAL = 0.2
@@ -74,11 +70,12 @@ class KeepAlive:
     ) -> None:
         self.renewals = 0
         self.latency = Recorder()
+        self._reports = Renewals(clock)
         self._renew = renew
         self._clock = clock
         self._revived = revived
         self._kept: dict[str, Renewable] = {}
-        self._parts: dict[str, int] = {}
+        self._retries = Retries()
         self._due: dict[str, float] = {}
         self._flying: dict[Renewable, asyncio.Task[None]] = {}
         self._renewals: set[asyncio.Future[set[str]]] = set()
@@ -90,7 +87,8 @@ class KeepAlive:
     def add(self, lease: Renewable) -> None:
         """Keep it alive from now on."""
         self._kept[lease.id] = lease
-        self._put_off(lease, lease.life / PERIODS if lease.kind != FIRST else FIRST_RENEWAL)
+        pause = lease.life / PERIODS if lease.kind != FIRST else FIRST_RENEWAL
+        self._put_off(lease, self._clock.now() + pause)
         if self._task is None or self._task.done():
             # An empty context: a deadline that the caller has set must not govern the loop.
             self._task = asyncio.get_running_loop().create_task(self._run(), context=Context())
@@ -100,8 +98,9 @@ class KeepAlive:
         if self._kept.get(lease.id, lease) is not lease:
             return
         self._kept.pop(lease.id, None)
-        self._parts.pop(lease.id, None)
+        self._retries.forget(lease.id)
         self._due.pop(lease.id, None)
+        self._reports.over(lease)
 
     @contextmanager
     def keeping(self, lease: Renewable) -> Iterator[None]:
@@ -115,7 +114,7 @@ class KeepAlive:
     def paced(self, lease: Renewable) -> None:
         """It was renewed just now, and has another life: its next renewal follows from that."""
         if self._kept.get(lease.id) is lease:
-            self._put_off(lease, lease.life / PERIODS)
+            self._put_off(lease, self._clock.now() + lease.life / PERIODS)
 
     async def settle(self, lease: Renewable) -> None:
         """Wait until no renewal of it is under way."""
@@ -126,6 +125,7 @@ class KeepAlive:
         """Stop."""
         self._kept.clear()
         self._due.clear()
+        self._reports.end()
         rounds: set[asyncio.Future[Any]] = {*self._flying.values(), *([self._task] if self._task else [])}
         for task in rounds:
             task.cancel()
@@ -153,34 +153,31 @@ class KeepAlive:
             task.add_done_callback(report)
             self._flying.update(dict.fromkeys(batch.values(), task))
 
-    def _put_off(self, lease: Renewable, seconds: float) -> None:
-        """Have its next renewal so many seconds from now."""
-        due = self._clock.now() + seconds
+    def _put_off(self, lease: Renewable, due: float) -> None:
+        """Have its next renewal then."""
         self._due[lease.id] = due
         if due < self._next:
             self._sooner.set()
 
     async def _round(self, batch: dict[str, Renewable], group: tuple[str, int]) -> None:
         """Renew a batch, once."""
+        sent = self._clock.now()
         try:
             async with self._slots.setdefault(group, asyncio.Semaphore(IN_FLIGHT)):
                 limit = min(lease.life for lease in batch.values()) / LIMITS
                 sent = self._clock.now()
                 held = await self._answer(list(batch.values()), group[0], limit)
         except Exception as error:  # noqa: BLE001 - whatever it was, the leases need another try
-            logger.warning("renewal of %d leases: %s; trying again", len(batch), type(error).__name__)
-            for lease in batch.values():
-                if self._kept.get(lease.id) is lease:
-                    self._parts[lease.id] = PART if len(batch) > PART else 1
-                    self._put_off(lease, lease.life / RETRIES)
+            self._again([lease for lease in batch.values() if self._kept.get(lease.id) is lease], sent, error)
             return
         finally:
             for lease in batch.values():
                 del self._flying[lease]
         self.latency.add(self._clock.now() - sent)
         self.renewals += len(held)
+        self._reports.renewed([lease for lease in batch.values() if lease.id in held])
         for lease in batch.values():
-            self._parts.pop(lease.id, None)
+            self._retries.forget(lease.id)
             if lease.id not in self._kept:
                 if lease.id in held:
                     self._revived(lease)
@@ -189,9 +186,19 @@ class KeepAlive:
             else:
                 lease.gone()
 
+    def _again(self, leases: Sequence[Renewable], sent: float, error: Exception) -> None:
+        """Have those renewed again whose renewal, sent then, has failed."""
+        if not leases:
+            return
+        self._reports.failed(leases, error)
+        lives = {lease.id: lease.life for lease in leases}
+        due = self._retries.failed(lives, sent, self._clock.now(), error)
+        for lease in leases:
+            self._put_off(lease, due)
+
     async def _answer(self, leases: Sequence[Renewable], kind: str, limit: float) -> set[str]:
         # Never cancelled: a cancelled command may leave the driver's pool locked for good.
-        renewal = asyncio.ensure_future(self._renew[kind](leases, limit))
+        renewal = asyncio.ensure_future(self._renew[kind](leases, OWN_WORD * limit))
         self._renewals.add(renewal)
         renewal.add_done_callback(self._renewed)
         await asyncio.wait([renewal], timeout=limit)
@@ -212,20 +219,20 @@ class KeepAlive:
         """
         now = self._clock.now()
         due = [lease for lease in self._kept.values() if self._due[lease.id] <= now]
-        paced = {_group(lease) for lease in due if lease.id not in self._parts and not lease.alone}
+        paced = {_group(lease) for lease in due if lease.id not in self._retries and not lease.alone}
         filling: dict[Key, list[dict[str, Renewable]]] = defaultdict(list)
         for lease in list(self._kept.values()):
             if lease in self._flying:
                 if self._due[lease.id] <= now:
-                    self._put_off(lease, lease.life / PERIODS)
+                    self._put_off(lease, now + lease.life / PERIODS)
                 continue
             if self._due[lease.id] > now and _group(lease) not in paced:
                 continue
-            self._put_off(lease, lease.life / PERIODS)
+            self._put_off(lease, now + lease.life / PERIODS)
             if lease.resting:
-                self._put_off(lease, lease.life / RETRIES)
+                self._put_off(lease, now + lease.life / RETRIES)
                 continue
-            size = 1 if lease.alone else self._parts.get(lease.id, BATCH)
+            size = 1 if lease.alone else self._retries.size(lease.id)
             key = size, _group(lease)
             batch = next((batch for batch in filling[key] if lease.name not in batch), None)
             if batch is None:

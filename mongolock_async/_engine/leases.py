@@ -21,6 +21,7 @@ from .holding import CLOSED, EXPIRED, FORCED, RELEASED, SLOW, TAKEN, Holding
 from .keepalive import KeepAlive, Renewable
 from .place import Place
 from .recorder import Recorder
+from .reports import Losses
 
 logger = logging.getLogger("mongolock_async")
 
@@ -70,6 +71,7 @@ class Leases:
         self.held: dict[str, Holding] = {}
         self.blocks = Blocks()
         self.losses = 0
+        self._losses = Losses(clock)
         self.obtained = Recorder()
         self.handed = Recorder()
         self.left_behind: dict[str, None] = {}
@@ -195,6 +197,7 @@ class Leases:
             holding.end(CLOSED)
             if not self.blocks.around(holding):
                 self.withdraw_soon(holding.name, holding.id)
+        self._losses.end()
 
     async def _in_time(self, request: Request, lease_id: str, sent: float, reply: Reply) -> Claimed:
         """A grant whose answer came late says little about what is left: it is asked for again."""
@@ -220,7 +223,7 @@ class Leases:
         self.held.pop(holding.id, None)
         if holding.ended not in {RELEASED, CLOSED}:
             self.losses += 1
-            logger.warning("lease of %r is lost: %s", holding.name, holding.ended)
+            self._losses.add(holding.name, str(holding.ended))
 
     def _revived(self, lease: Renewable) -> None:
         # One that was released is its release's affair, which must not find that it is gone already. A place

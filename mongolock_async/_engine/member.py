@@ -128,7 +128,8 @@ class Member:
         self.lifetime.check()
         transaction = holding.transaction = self._backend.transaction(session)
         await self.leases.keep_alive.settle(holding)
-        if holding.held and not await self._backend.verify(holding.name, holding.id, transaction):
+        token = holding.fencing_token
+        if holding.held and not await self._backend.verify(holding.name, holding.id, token, transaction):
             holding.end(FORCED if holding.held else EXPIRED)
         if not holding.held:
             reason = holding.ended or EXPIRED
@@ -176,7 +177,9 @@ class Member:
         back = [place.id for place in places] if holding.exclusive else []
         sent = self.clock.now()
         waiter_id = None if waiter is None else waiter.id
-        was_held, reply = await self._backend.release(holding.name, holding.id, back, waiter_id)
+        was_held, reply = await self._backend.release(
+            holding.name, holding.id, back, waiter_id, token=holding.fencing_token
+        )
         if waiter is not None and reply is not None and reply.grant is not None:
             waiter.granted(sent, reply.grant)
         self.waiting.released(holding.name)

@@ -110,12 +110,18 @@ class MemoryBackend:
         return await self._on(name, work)
 
     async def release(
-        self, name: str, lease: str, back: Sequence[str] = (), waiter: str | None = None
+        self,
+        name: str,
+        lease: str,
+        back: Sequence[str] = (),
+        waiter: str | None = None,
+        *,
+        token: int | None = None,
     ) -> tuple[bool | None, Reply | None]:
         """See ``Backend``."""
 
         def work(document: Document, now: int, by: str) -> tuple[bool, Reply]:
-            document.release(now, lease, by=by, back=back)
+            document.release(now, lease, by=by, token=token, back=back)
             answer = answers.reply(document, waiter, now, by=by) if waiter is not None else {}
             return document.released == lease, Reply(answer)
 
@@ -123,15 +129,15 @@ class MemoryBackend:
         return found or (False, None)
 
     async def hand_over(
-        self, name: str, lease: str, request: Request, waiter: str, first: float
+        self, name: str, lease: str, token: int, request: Request, waiter: str, first: float
     ) -> tuple[bool | None, Reply | None]:
         """See ``Backend``."""
 
         def work(document: Document, now: int, by: str) -> tuple[bool, Reply]:
             owner, ttl, life = request.owner, milliseconds(request.ttl), milliseconds(first)
             size = {"weight": request.weight, "capacity": request.capacity}
-            ear = waiter.rpartition(".")[0]
-            document.hand_over(now, lease, waiter, owner=owner, ttl=ttl, first=life, ear=ear, by=by, **size)
+            times, ear = {"ttl": ttl, "first": life}, waiter.rpartition(".")[0]
+            document.hand_over(now, lease, waiter, token=token, owner=owner, ear=ear, by=by, **times, **size)
             return document.released == lease, Reply(answers.reply(document, waiter, now, by=by))
 
         found = await self._command(lambda: self._granting(name, work, waiter))
@@ -159,9 +165,9 @@ class MemoryBackend:
         """See ``Backend``: there are none."""
         raise LockError(f"verify needs the transactions of a replica set; with {session!r}, memory has none")
 
-    async def verify(self, name: str, lease: str, session: Transaction) -> bool:
+    async def verify(self, name: str, lease: str, token: int, session: Transaction) -> bool:
         """See ``Backend``: never reached, as there is no transaction to pass."""
-        raise LockError(f"{lease} of {name!r} cannot be verified in {session!r}: memory has no transactions")
+        raise LockError(f"{lease}, {token} of {name!r} cannot be verified: memory has no {session!r}")
 
     async def view(self, name: str) -> View | None:
         """See ``Backend``."""

@@ -98,10 +98,12 @@ class Document:
         self._grant(now, by, mine=lease)
         self._outlive(self.holders + self.queue, now)
 
-    def release(self, now: int, lease: str, *, by: str, back: Collection[str] = ()) -> None:
+    def release(
+        self, now: int, lease: str, *, by: str, token: int | None = None, back: Collection[str] = ()
+    ) -> None:
         """Take the lease out of holders and queue; the places of ``back`` go to the queue's end."""
         self._expire(now)
-        self._take_out(lease)
+        self._take_out(lease, token)
         self.queue.sort(key=lambda entry: entry.lease in back)
         self._grant(now, by)
 
@@ -111,6 +113,7 @@ class Document:
         lease: str,
         waiter: str,
         *,
+        token: int,
         owner: Owner,
         ttl: int,
         first: int,
@@ -122,7 +125,7 @@ class Document:
         """``release`` one lease and ``queue_up`` another, with nobody between them."""
         self._expire(now)
         joins = self._joins(waiter, capacity)
-        self._take_out(lease)
+        self._take_out(lease, token)
         if joins:
             self.queue.append(Entry(waiter, owner, weight, ttl, now, now + PLACE_MS, first, ear))
         self._outlive(self.holders + self.queue, now)
@@ -195,8 +198,8 @@ class Document:
         idle = not self.holders and not self.queue
         return not known and (idle or self.capacity == capacity)
 
-    def _take_out(self, lease: str) -> None:
-        held = any(entry.lease == lease for entry in self.holders)
+    def _take_out(self, lease: str, token: int | None) -> None:
+        held = any(entry.lease == lease and token in {None, entry.token} for entry in self.holders)
         self.released = lease if held else self.released or ""
         self.holders = [entry for entry in self.holders if entry.lease != lease]
         self.queue = [entry for entry in self.queue if entry.lease != lease]

@@ -13,8 +13,8 @@ from pymongo.errors import OperationFailure, PyMongoError
 from mongolock_async._engine.backend import Call, Page, Transaction
 from mongolock_async._errors import LockBackendError
 from mongolock_async._protocol import keeping, pipeline, projection
-from mongolock_async._protocol.claim import claim_command, hand_over_command
-from mongolock_async._protocol.expressions import Stage
+from mongolock_async._protocol.claim import claim_command, hand_over_command, release_command
+from mongolock_async._protocol.expressions import grant_id
 from mongolock_async._protocol.reply import Reply, View
 from mongolock_async._protocol.request import Request, TtlChange
 
@@ -137,28 +137,33 @@ class MongoBackend:
         return _reply(found)
 
     async def release(
-        self, name: str, lease: str, back: Sequence[str] = (), waiter: str | None = None
+        self,
+        name: str,
+        lease: str,
+        back: Sequence[str] = (),
+        waiter: str | None = None,
+        *,
+        token: int | None = None,
     ) -> tuple[bool | None, Reply | None]:
         """See ``Backend``. For one node, unless a waiter of our own goes by its answer."""
         by = self._commands.new_id()
-        if back or waiter:
-            stages, answer = _release(lease, by, back, waiter)
+        grant = None if token is None else grant_id(lease, token)
+        if back or waiter or grant is None:
+            stages, answer = release_command(lease, by, grant, back, waiter)
         else:
-            stages, answer = encoded(_release, (lease, by))
+            stages, answer = encoded(release_command, (lease, by, grant))
         async with self._commands.session("release", name) as session:
-            found, sent = await self._commands.let_out(
-                name, lease, by, stages, answer, session, sure=waiter is not None
-            )
+            sure = waiter is not None
+            found, sent = await self._commands.let_out(name, lease, by, stages, answer, session, sure=sure)
         return _was_held(found, sent), _reply(found)
 
     async def hand_over(
-        self, name: str, lease: str, request: Request, waiter: str, first: float
+        self, name: str, lease: str, token: int, request: Request, waiter: str, first: float
     ) -> tuple[bool | None, Reply | None]:
         """See ``Backend``."""
         by, ear = self._commands.new_id(), None if self._calls.deaf else self._calls.id
-        stages, answer = encoded(
-            hand_over_command, (lease, waiter, by), replace(request, name=""), first, ear
-        )
+        ids = lease, waiter, by, grant_id(lease, token)
+        stages, answer = encoded(hand_over_command, ids, replace(request, name=""), first, ear)
         async with self._commands.session("release", name, waiter) as session:
             found, sent = await self._commands.let_out(name, lease, by, stages, answer, session, sure=True)
             if found is None or "mine" in found["reply"] or "place" in found["reply"]:
@@ -186,23 +191,24 @@ class MongoBackend:
         """See ``Backend``."""
         return check_transaction(session)
 
-    async def verify(self, name: str, lease: str, session: Transaction) -> bool:
+    async def verify(self, name: str, lease: str, token: int, session: Transaction) -> bool:
         """See ``Backend``.
 
         The transaction sees the document as it was at its beginning. If it has changed since, by a renewal
         for instance, the server refuses the write, with a label; if it has not, what it says is the truth.
         """
+        held = projection.was_held(lease, token)
         try:
             with self._link.command("verify", name):
                 seen = await self._link.majority.find_one_and_update(
-                    {"_id": name, "holders.lease": lease},
+                    {"_id": name, "holders": {"$elemMatch": {"lease": lease, "token": token}}},
                     pipeline.verify(),
-                    projection=projection.was_held(lease),
+                    projection=held,
                     session=session,
                 )
                 if seen is not None:
                     return bool(seen["held"])
-                now = await self._link.majority.find_one({"_id": name}, projection.was_held(lease))
+                now = await self._link.majority.find_one({"_id": name}, held)
                 if now is not None and now["held"]:
                     begun_before = "the transaction began before the lease"
                     raise OperationFailure(begun_before, CONFLICT, {"errorLabels": [TRANSIENT]})
@@ -232,12 +238,6 @@ class MongoBackend:
     async def aclose(self) -> None:
         """See ``Backend``."""
         await self._link.aclose()
-
-
-def _release(
-    lease: str, by: str, back: Sequence[str] = (), waiter: str | None = None
-) -> tuple[list[Stage], Stage]:
-    return pipeline.release([lease], by=by, back=back), projection.release(lease, by=by, waiter=waiter)
 
 
 def _was_held(found: Mapping[str, Any] | None, sent: int) -> bool | None:

@@ -95,7 +95,9 @@ class Calls:
         """Listen during the block and for some seconds after it."""
         self._wanted += 1
         if self._listening is None or self._listening.over:
-            self._listening = Listening(self._capped, self.id, self._read, self._state, self._idle)
+            self._listening = Listening(
+                self._capped, self.id, self._read, self._state, self._idle, news=self._deaf
+            )
         try:
             yield
         finally:
@@ -156,12 +158,16 @@ class Calls:
 
     def _state(self, error: Exception | None) -> None:
         """Listening has begun anew, or has failed: some calls may have been missed."""
-        if error is not None and not self._deaf:
+        was_deaf, self._deaf = self._deaf, error is not None
+        if error is not None and was_deaf:
+            return
+        if error is not None:
             code = getattr(error, "code", None)
             known = type(error).__name__ + ("" if code is None else f" (code {code})")
             reason = error if isinstance(error, LockError) else known
             logger.warning("waiting by polling: no calls from %s: %s", self._capped.full_name, reason)
-        self._deaf = error is not None
+        elif was_deaf:
+            logger.warning("waiting by calls again: those from %s are heard", self._capped.full_name)
         for member in list(self._members.values()):
             member.changed()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pymongo
@@ -12,6 +13,8 @@ from pymongo.errors import CollectionInvalid, OperationFailure
 from pymongo.read_concern import ReadConcern
 
 from mongolock_async._errors import LockError
+
+from .seats import seat
 
 SUFFIX = ".calls"
 SIZE = 128 * 1024
@@ -54,17 +57,17 @@ class Capped:
         """``database.collection``."""
         return f"{self._database.name}.{self._name}"
 
-    def check(self) -> None:
-        """Refuse a client that could do nothing else while it reads.
+    def seat(self) -> AbstractContextManager[None]:
+        """Whoever reads needs one.
 
         Raises:
-            LockError: it has one connection, or no such collections.
+            LockError: there is none; or the client has no such collections.
         """
-        options = self._database.client.options
-        if options.pool_options.max_pool_size == 1:
-            raise LockError("the client has one connection only (maxPoolSize=1)")
-        if options.pool_options.server_api is not None and options.pool_options.server_api.strict:
+        client = self._database.client
+        server_api = client.options.pool_options.server_api
+        if server_api is not None and server_api.strict:
             raise LockError("the client keeps to the Stable API (strict=True), which has no tailable cursors")
+        return seat(client)
 
     async def ensure(self) -> None:
         """Make it, unless that is known to be done.

@@ -18,7 +18,7 @@ Build = Callable[..., tuple[list[Stage], Stage]]
 KINDS = 256
 # Stand for the ids in what is remembered, cut to their length: nobody can guess them, and so put them into
 # an owner. A shorter id might stand there by chance.
-_MARKS = [secrets.token_hex(64) for _ in range(3)]
+_MARKS = [secrets.token_hex(64) for _ in range(4)]
 SHORTEST = 16
 
 

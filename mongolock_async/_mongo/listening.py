@@ -42,6 +42,7 @@ class Listening:
         read: called with each call.
         state: called with None when a cursor has followed another, and with the error when none can be had.
         idle: whether nobody wants it any more.
+        news: whether the first cursor is news, too, since calls were missed before.
     """
 
     def __init__(
@@ -51,12 +52,15 @@ class Listening:
         read: Callable[[Mapping[str, Any]], None],
         state: Callable[[Exception | None], None],
         idle: Callable[[], bool],
+        *,
+        news: bool,
     ) -> None:
         self._capped = capped
         self._ear = ear
         self._read = read
         self._state = state
         self._idle = idle
+        self._news = news
         self._ended = False
         self._doubted = False
         self._cursor: Any = None
@@ -91,24 +95,26 @@ class Listening:
 
     async def _run(self) -> None:
         again = AGAIN
-        news = False
         while not self._over():
+            began = time.monotonic()
             try:
-                await self._follow(news=news)
+                with self._capped.seat():
+                    await self._follow()
                 pause, again = random.uniform(0, JITTER), AGAIN
             except Exception as error:  # noqa: BLE001 - whatever it was, those who wait go on by polling
                 if self._over():
                     return
                 self._state(error)
+                if time.monotonic() - began > AGAIN_AT_MOST:  # it has heard for long
+                    again = AGAIN
                 pause, again = again, min(2 * again, AGAIN_AT_MOST)
             self._capped.lost()
-            news = True
+            self._news = True
             if not self._over():
                 await asyncio.sleep(pause)
 
-    async def _follow(self, *, news: bool) -> None:
+    async def _follow(self) -> None:
         """Read from one cursor, while it is alive, and not half deaf."""
-        self._capped.check()
         with pymongo.timeout(AWAIT):
             await self._capped.ensure()
         self._doubted = False
@@ -117,7 +123,7 @@ class Listening:
             with pymongo.timeout(AWAIT):
                 await self._capped.write({"to": []})
             await self._open()
-        if news:
+        if self._news:
             self._state(None)
         try:
             while self._cursor.alive and not self._over() and not self._doubted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from mongolock_async._settings import milliseconds
@@ -34,11 +35,19 @@ def claim_command(
     return stages, projection.reply(lease, by=by)
 
 
+def release_command(
+    lease: str, by: str, grant: str | None, back: Sequence[str] = (), waiter: str | None = None
+) -> tuple[list[Stage], Stage]:
+    """The same, of the release of a lease. ``grant``: by which it was to be live; None: by any."""
+    stages = pipeline.release([lease], by=by, grant=grant, back=back)
+    return stages, projection.release(lease, by=by, waiter=waiter)
+
+
 def hand_over_command(
-    lease: str, waiter: str, by: str, request: Request, first: float, ear: str | None
+    lease: str, waiter: str, by: str, grant: str, request: Request, first: float, ear: str | None
 ) -> tuple[list[Stage], Stage]:
     """The same, of the release of a lease, and of the claim of a waiter that goes with it."""
-    stages = pipeline.hand_over(lease, waiter, by=by, **_place(request, first, ear))
+    stages = pipeline.hand_over(lease, waiter, by=by, grant=grant, **_place(request, first, ear))
     return stages, projection.release(lease, by=by, waiter=waiter)
 
 

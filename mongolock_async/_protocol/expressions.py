@@ -22,6 +22,21 @@ def is_lease(lease: str) -> Expression:
     return {"$eq": ["$$e.lease", lease]}
 
 
+def is_holding(lease: str, token: int) -> Expression:
+    """Whether it is this grant of the lease id: a claim that arrives late may be granted once more."""
+    return {"$and": [is_lease(lease), {"$eq": ["$$e.token", token]}]}
+
+
+def grant_id(lease: str, token: int) -> str:
+    """The same, as an id."""
+    return f"{lease}#{token}"
+
+
+def is_grant(grant: str) -> Expression:
+    """Whether it is the grant with this id."""
+    return {"$eq": [{"$concat": ["$$e.lease", "#", {"$toString": "$$e.token"}]}, {"$literal": grant}]}
+
+
 def is_live(now: Expression) -> Expression:
     """Whether the element has not expired."""
     return {"$gt": ["$$e.expires", now]}

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from .expressions import NOW, Expression, Stage, boundary, each, keep, living_on, some, without
+from .expressions import NOW, Expression, Stage, boundary, each, is_grant, keep, living_on, some, without
 from .transition import transition
 
 # How long a place in the queue lives unless it is refreshed.
@@ -102,17 +102,22 @@ def ask(lease: str, *, by: str, now: Expression = NOW) -> list[Stage]:
 
 
 def release(
-    leases: Sequence[str], *, by: str, back: Sequence[str] = (), now: Expression = NOW
+    leases: Sequence[str],
+    *,
+    by: str,
+    grant: str | None = None,
+    back: Sequence[str] = (),
+    now: Expression = NOW,
 ) -> list[Stage]:
     """Take these leases out of holders and queue; those of ``back`` that wait go to the queue's end.
 
-    ``released`` names the last one that was live until then.
+    ``released`` names the last one that was live until then, by this grant; None: by any.
     """
     queue: Expression = without("$queue", leases)
     if back:
         rest = without("$queue", [*leases, *back])
         queue = {"$concatArrays": [rest, keep(queue, {"$in": ["$$e.lease", {"$literal": list(back)}]})]}
-    apply = {"holders": without("$holders", leases), "queue": queue, "released": _released(leases)}
+    apply = {"holders": without("$holders", leases), "queue": queue, "released": _released(leases, grant)}
     return transition(apply, now, by)
 
 
@@ -120,6 +125,7 @@ def hand_over(
     lease: str,
     waiter: str,
     *,
+    grant: str,
     owner: str | int,
     ttl_ms: int,
     first_ms: int,
@@ -134,7 +140,7 @@ def hand_over(
     apply = {
         "holders": without("$holders", [lease]),
         "queue": _joined(without("$queue", [lease]), _joins(waiter, capacity), entry),
-        "released": _released([lease]),
+        "released": _released([lease], grant),
     }
     return transition(apply, now, by, mine=waiter, prolongs=True)
 
@@ -194,10 +200,10 @@ def _joined(queue: Expression, joins: Expression, entry: dict[str, Expression]) 
     return {"$cond": [joins, {"$concatArrays": [queue, [entry]]}, queue]}
 
 
-def _released(leases: Sequence[str]) -> Expression:
+def _released(leases: Sequence[str], grant: str | None) -> Expression:
     """The last of these that is live, or the one before."""
-    ours = keep("$holders", {"$in": ["$$e.lease", {"$literal": list(leases)}]})
-    return {"$ifNull": [{"$last": each(ours, "$$e.lease")}, {"$ifNull": ["$released", ""]}]}
+    ours = is_grant(grant) if grant else {"$in": ["$$e.lease", {"$literal": list(leases)}]}
+    return {"$ifNull": [{"$last": each(keep("$holders", ours), "$$e.lease")}, {"$ifNull": ["$released", ""]}]}
 
 
 @cache

@@ -15,6 +15,7 @@ from .expressions import (
     Stage,
     boundary,
     each,
+    is_holding,
     is_lease,
     is_live,
     is_lock,
@@ -113,7 +114,7 @@ def release(lease: str, *, by: str, waiter: str | None = None, now: Expression =
 
 def renewal(lease: str, token: int, *, now: Expression = NOW) -> Stage:
     """Whether this lease is live, and who holds the lock if it is not."""
-    mine = {"$and": [is_lease(lease), {"$eq": ["$$e.token", token]}, is_live(now)]}
+    mine = {"$and": [is_holding(lease, token), is_live(now)]}
     found = {"vars": {"e": {"$first": keep("$holders", mine)}}}
     nothing = {"holders": _people(live("$holders", now), now), "place": -1, "capacity": "$capacity"}
     return {
@@ -122,9 +123,9 @@ def renewal(lease: str, token: int, *, now: Expression = NOW) -> Stage:
     }
 
 
-def was_held(lease: str, *, now: Expression = NOW) -> Stage:
+def was_held(lease: str, token: int, *, now: Expression = NOW) -> Stage:
     """Whether this lease is live."""
-    live_one = {"$and": [is_lease(lease), is_live(now)]}
+    live_one = {"$and": [is_holding(lease, token), is_live(now)]}
     held = {"$anyElementTrue": [each({"$ifNull": ["$holders", []]}, live_one)]}
     return {"_id": 0, "held": held}
 

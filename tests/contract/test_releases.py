@@ -59,7 +59,7 @@ async def test_a_release_serves_the_first_who_waits_for_its_first_life(
 
 async def test_a_hand_over_releases_one_lease_and_grants_another_its_whole_ttl(backend: Backend) -> None:
     mine = await held(backend)
-    was_held, reply = await backend.hand_over("cron", "m.1", request("next"), "m.2", 10)
+    was_held, reply = await backend.hand_over("cron", "m.1", mine, request("next"), "m.2", 10)
     assert was_held is True
     assert (token(reply) or 0) > mine
     view = await seen(backend)
@@ -68,9 +68,9 @@ async def test_a_hand_over_releases_one_lease_and_grants_another_its_whole_ttl(b
 
 
 async def test_a_hand_over_goes_behind_those_who_wait(backend: Backend) -> None:
-    await held(backend)
+    mine = await held(backend)
     await waits(backend, "n.1")
-    was_held, reply = await backend.hand_over("cron", "m.1", request("next"), "m.2", 10)
+    was_held, reply = await backend.hand_over("cron", "m.1", mine, request("next"), "m.2", 10)
     assert was_held is True
     assert reply is not None
     assert (reply.place, granted(reply)) == (0, ["n.1"])
@@ -81,11 +81,11 @@ async def test_a_hand_over_goes_behind_those_who_wait(backend: Backend) -> None:
 async def test_a_hand_over_of_a_lease_that_is_over_is_a_claim_all_the_same(
     backend: Backend, later: Later
 ) -> None:
-    await held(backend)
+    mine = await held(backend)
     await later(TTL)
-    was_held, reply = await backend.hand_over("cron", "m.1", request("next"), "m.2", 10)
+    was_held, reply = await backend.hand_over("cron", "m.1", mine, request("next"), "m.2", 10)
     assert (was_held, token(reply) is not None) == (False, True)
-    assert await backend.hand_over("gone", "m.1", request("next"), "m.2", 10) == (False, None)
+    assert await backend.hand_over("gone", "m.1", mine, request("next"), "m.2", 10) == (False, None)
 
 
 async def test_a_release_serves_as_many_as_there_is_room_for_and_no_one_behind(backend: Backend) -> None:

@@ -7,9 +7,29 @@ import itertools
 from collections.abc import AsyncIterator
 
 import pytest
-from renewals import TTL, Kept, Server
+from renewals import LIMIT, TTL, Kept, Server
 
-from mongolock_async._engine.keepalive import BATCH, IN_FLIGHT, PART
+from mongolock_async import LockBackendError
+from mongolock_async._engine.keepalive import IN_FLIGHT
+from mongolock_async._engine.retries import BATCH, PART
+
+# Of a document that cannot be computed with, and of one that a transaction keeps until the time is over.
+BROKEN = LockBackendError("renew", None, "WriteError", 14)
+LOCKED = LockBackendError("renew", None, "ExecutionTimeout", 50)
+SILENT = LockBackendError("renew", None, "NetworkTimeout")
+# Of everybody.
+GENERAL: list[Exception] = [
+    LockBackendError("renew", None, "OperationFailure", 13),
+    LockBackendError("renew", None, "OperationFailure", 18),
+    LockBackendError("renew", None, "NotPrimaryError", 10107),
+    LockBackendError("renew", None, "WriteError", 189),
+    LockBackendError("renew", None, "WTimeoutError", 64),
+    LockBackendError("renew", None, "WriteConcernError", 50),
+    LockBackendError("renew", None, "WaitQueueTimeoutError"),
+    LockBackendError("renew", None, "ServerSelectionTimeoutError"),
+    LockBackendError("renew", None, "AutoReconnect"),
+    OSError("no route to 10.0.0.1"),
+]
 
 
 @pytest.fixture
@@ -36,7 +56,7 @@ async def test_eight_batches_are_under_way_at_a_time(server: Server) -> None:
     assert server.times == [1.0] * 8 + [1.125] * 8 + [1.25] * 4
     # What had to wait counts from when it was sent, and has its whole time from then on.
     assert [lease.confirmed for lease in leases] == [[sent] for sent in server.times]
-    assert set(server.limits) == {0.5}
+    assert set(server.limits) == {LIMIT}
 
 
 async def test_a_lease_whose_renewal_has_to_wait_is_not_renewed_another_time_meanwhile(
@@ -66,11 +86,48 @@ async def test_what_blocks_one_lease_blocks_no_other(server: Server) -> None:
 
 
 async def test_after_a_failure_the_leases_come_together_again(server: Server) -> None:
-    server.fails = 1
+    server.fails, server.error = 1, BROKEN
     server.keep(*(Kept(f"s.{number}") for number in range(5)))
     await asyncio.sleep(2.5)
     assert list(map(len, server.batches)) == [5, 1, 1, 1, 1, 1, 5]
     assert server.times == [1.0, *[1.25] * 5, 2.25]
+
+
+@pytest.mark.parametrize("error", [BROKEN, LOCKED, SILENT], ids=str)
+async def test_a_batch_that_one_document_may_have_failed_goes_on_in_parts(
+    server: Server, error: Exception
+) -> None:
+    server.fails, server.error = 1, error
+    server.keep(*(Kept(f"s.{number}") for number in range(100)))
+    await asyncio.sleep(1.5)
+    assert list(map(len, server.batches)) == [100, PART, PART, PART, 4]
+
+
+@pytest.mark.parametrize("error", GENERAL, ids=str)
+async def test_a_batch_that_failed_for_all_stays_whole(server: Server, error: Exception) -> None:
+    server.fails, server.error = 1000, error
+    server.keep(*(Kept(f"s.{number}") for number in range(100)))
+    await asyncio.sleep(TTL)
+    assert list(map(len, server.batches)) == [100] * 4
+
+
+async def test_parts_that_fail_for_all_are_made_no_smaller(server: Server) -> None:
+    server.fails, server.error = 1, BROKEN
+    server.keep(*(Kept(f"s.{number}") for number in range(100)))
+    await asyncio.sleep(1.1)
+    server.fails, server.error = 1000, GENERAL[0]
+    await asyncio.sleep(1)
+    assert list(map(len, server.batches)) == [100, *[PART, PART, PART, 4] * 2]
+
+
+async def test_a_lease_that_is_new_has_its_tries_beside_one_that_has_failed_for_long(server: Server) -> None:
+    server.fails = 1000
+    server.keep(Kept("old", kind="place"))
+    await asyncio.sleep(10.1)
+    server.keep(Kept("new", kind="place"))
+    server.times.clear()
+    await asyncio.sleep(TTL)
+    assert len([1 for ids in server.batches[-len(server.times) :] if "new" in ids]) >= 3
 
 
 async def test_a_lease_added_while_another_hangs_is_renewed_in_time(server: Server) -> None:
@@ -97,7 +154,7 @@ async def test_a_short_lease_does_not_make_the_long_ones_hurry(server: Server) -
     await asyncio.sleep(20.5)
     assert short.confirmed == list(range(1, 21))
     assert [lease.confirmed for lease in leases] == [[20.0]] * 10
-    assert sorted(server.limits) == [0.5] * 20 + [10]
+    assert sorted(server.limits) == pytest.approx([LIMIT] * 20 + [9])
 
 
 async def test_a_shorter_lease_has_its_own_pace_at_once(server: Server) -> None:
@@ -112,7 +169,7 @@ async def test_a_batch_has_the_time_of_its_shortest(server: Server) -> None:
     server.keep(Kept("long", ttl=3.75), Kept("short", ttl=2.25))
     await asyncio.sleep(1)
     assert (server.batches, server.times) == ([{"long", "short"}], [0.75])
-    assert server.limits == [2.25 / 6]
+    assert server.limits == pytest.approx([0.9 * 2.25 / 6])
 
 
 async def test_ever_shorter_leases_do_not_put_the_round_off(server: Server) -> None:

@@ -13,6 +13,7 @@ from virtual import settle
 from mongolock_async import LockBackendError, LockRepository
 from mongolock_async._engine import keepalive
 from mongolock_async._engine.background import Background
+from mongolock_async._engine.retries import PERIODS
 
 
 def errors(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
@@ -72,7 +73,7 @@ async def test_a_failure_of_the_renewal_loop_costs_no_lease(
     monkeypatch.setattr(server.keeper, "_batches", fail)
     await asyncio.sleep(10 * TTL)
     assert len(errors(caplog)) == 2
-    assert lease.confirmed[0] == TTL / keepalive.PERIODS + 2 * keepalive.AGAIN
+    assert lease.confirmed[0] == TTL / PERIODS + 2 * keepalive.AGAIN
     assert len(lease.confirmed) > 20
     await server.keeper.aclose()
 

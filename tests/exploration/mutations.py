@@ -18,9 +18,11 @@ from .world import TICK, TTL
 class ByName(Document):
     """A release frees the lock, whoever holds it."""
 
-    def release(self, now: int, lease: str, *, by: str, back: Collection[str] = ()) -> None:
+    def release(
+        self, now: int, lease: str, *, by: str, token: int | None = None, back: Collection[str] = ()
+    ) -> None:
         self.holders = []
-        super().release(now, lease, by=by, back=back)
+        super().release(now, lease, by=by, token=token, back=back)
 
 
 class Reviving(Document):
@@ -89,10 +91,12 @@ class Overtaking(Document):
 class NotHandingOver(Document):
     """A release leaves the lock free, and those who wait to find out."""
 
-    def release(self, now: int, lease: str, *, by: str, back: Collection[str] = ()) -> None:
+    def release(
+        self, now: int, lease: str, *, by: str, token: int | None = None, back: Collection[str] = ()
+    ) -> None:
         queue = [entry for entry in self.queue if entry.lease != lease and entry.expires > now]
         self.queue = []
-        super().release(now, lease, by=by, back=back)
+        super().release(now, lease, by=by, token=token, back=back)
         self.queue = queue
 
 

@@ -67,7 +67,7 @@ async def test_a_renewal_and_a_release_that_are_refused_show_nothing(
     locks = await stranger(guarded.uri_of(user, SECRET), database)
     async with locks.lock("cron", SECRET, ttl=3):
         guarded.change(user, database, {"locks": ["find"]})
-        await heard.line("renewal of 1 leases")
+        await heard.line("renewal of the lease of 'cron' failed")
     assert heard.logged("release of 'cron' was not confirmed")
     # Neither quotes the command that was refused, with the owner or the id of the lease in it.
     assert shown(heard.texts, [locks._member.id]) == []

@@ -177,7 +177,7 @@ async def test_an_index_a_renewal_and_a_release_that_fail_show_nothing(
         lease = await locks.acquire("cron", SECRET, ttl=2)
         await lease.release()
     async with locks.lock("cron", SECRET, ttl=2), failing(client, "update", "findAndModify"):
-        await heard.line("renewal of 1 leases")
+        await heard.line("renewal of the lease of 'cron' failed")
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(locks.lock("cron", SECRET, ttl=2))
         failed = failing(client, "findAndModify")

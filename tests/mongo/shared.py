@@ -146,9 +146,9 @@ async def callable_by(locks: LockRepository) -> Any:
 
 
 def polls(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """The lines that say why waiting is by polling."""
+    """The lines that say why waiting is by polling, and that it is not any more."""
     lines = [record.getMessage() for record in caplog.records if record.name == "mongolock_async"]
-    return [line for line in lines if "waiting by polling" in line]
+    return [line for line in lines if line.startswith("waiting by")]
 
 
 async def expire(collection: Any, name: str = "cron") -> None:

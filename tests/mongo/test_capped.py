@@ -23,7 +23,7 @@ from pymongo.server_api import ServerApi
 from support import connected, until
 
 from mongolock_async import LockRepository
-from mongolock_async._mongo import capped
+from mongolock_async._mongo import calls, capped
 
 on_replica_set = pytest.mark.parametrize("uri", ["replica_set"], indirect=True)
 on_standalone = pytest.mark.parametrize("uri", ["standalone"], indirect=True)
@@ -214,9 +214,35 @@ async def test_reading_that_fails_is_begun_again(
     await until(lambda: asyncio.sleep(0, far.stats().waits_by == "calls" and reading(far)), within=30)
     await held.release()
     assert (await waiter).held
+    where = calls_of(collection).full_name
     assert polls(caplog) == [
-        f"waiting by polling: no calls from {calls_of(collection).full_name}: OperationFailure (code 8000)"
+        f"waiting by polling: no calls from {where}: OperationFailure (code 8000)",
+        f"waiting by calls again: those from {where} are heard",
     ]
+
+
+@on_standalone
+async def test_one_who_waits_after_reading_had_failed_for_all_before_is_called(
+    locks: LockRepository,
+    far: LockRepository,
+    fail: Fail,
+    collection: Any,
+    client: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody has read meanwhile, so that nobody knew that it works again."""
+    monkeypatch.setattr(calls, "LINGER", 0.05)
+    held = await locks.acquire("cron")
+    await fail("find", times=100_000, errorCode=8000, namespace=calls_of(collection).full_name)
+    waiter = waiting(far)
+    await polling(far)
+    waiter.cancel()
+    await until(lambda: asyncio.sleep(0, far.stats().waits_by is None), within=30)
+    await client.admin.command({"configureFailPoint": "failCommand", "mode": "off"})
+    waiter = waiting(far)
+    await until(lambda: asyncio.sleep(0, far.stats().waits_by == "calls" and reading(far)), within=30)
+    await held.release()
+    assert (await waiter).held
 
 
 @on_standalone

@@ -145,7 +145,9 @@ async def test_a_repeated_hand_over_is_read_again(
     held = await locks.acquire("cron")
     await lose_a_reply(client)
     commands.clear()
-    was_held, reply = await locks._backend.hand_over("cron", held._holding.id, request("next"), "m.2", 10)
+    was_held, reply = await locks._backend.hand_over(
+        "cron", held._holding.id, held.fencing_token, request("next"), "m.2", 10
+    )
     assert was_held is True
     assert reply is not None
     assert reply.grant is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -67,26 +68,30 @@ async def blocked(collection: Any, count: int) -> None:
     await until(so_many, within=15)
 
 
-@pytest.mark.parametrize("kind", ["update", "findAndModify"])
+RENEWALS: dict[str, Callable[[Any, str, int], Awaitable[object]]] = {
+    "a batch": lambda backend, lease, token: backend.renew({"cron": (lease, token)}, 20),
+    "a renewal": lambda backend, lease, token: backend.prolong("cron", lease, token),
+    "a question": lambda backend, lease, _token: backend.ask("cron", lease),
+}
+KINDS = {**{kind: [kind] for kind in RENEWALS}, "all of them": list(RENEWALS)}
+
+
+@pytest.mark.parametrize("kinds", KINDS.values(), ids=KINDS)
 async def test_of_renewals_that_wait_for_a_transaction_the_latest_expiry_stands(
-    locks: LockRepository, client: Any, collection: Any, account: Account, kind: str
+    locks: LockRepository, client: Any, collection: Any, account: Account, kinds: list[str]
 ) -> None:
     """They are carried out in any order, each with the time at which it began."""
     lease = await locks.acquire("cron")
-    backend: Any = locks._backend
-    renewals: list[asyncio.Task[Any]] = []
+    renewals: list[asyncio.Future[Any]] = []
     async with transaction_of(client) as session:
         await account.add(session)
         await lease.verify(session)
         for count in range(1, 7):
             await asyncio.sleep(0.02)
             began = (await client.admin.command("hello"))["localTime"]
-            renewal = (
-                backend.renew({"cron": (lease._holding.id, lease.fencing_token)}, 20)
-                if kind == "update"
-                else backend.prolong("cron", lease._holding.id, lease.fencing_token)
-            )
-            renewals.append(asyncio.create_task(renewal))
+            renew = RENEWALS[kinds[count % len(kinds)]]
+            renewal = renew(locks._backend, lease._holding.id, lease.fencing_token)
+            renewals.append(asyncio.ensure_future(renewal))
             await blocked(collection, count)
     await asyncio.gather(*renewals)
     (holder,) = (await collection.find_one())["holders"]

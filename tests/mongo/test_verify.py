@@ -78,6 +78,23 @@ async def test_a_transaction_aborts_also_where_nobody_else_has_the_lock(
     assert await account.balance() == 0
 
 
+async def test_a_holding_is_not_verified_by_another_grant_of_its_id(
+    locks: LockRepository, others: LockRepository, client: Any, account: Account
+) -> None:
+    """A copy of its claim has arrived late, and was granted the lock for nobody."""
+    former = await locks.acquire("cron")
+    await others.force_release("cron")
+    await others._backend.claim(request(), former._holding.id)
+
+    async def work(session: Any) -> None:
+        await account.add(session)
+        await former.verify(session)
+
+    with pytest.raises(LeaseLostError, match="forced"):
+        await transact(client, work)
+    assert await account.balance() == 0
+
+
 async def waited_for(collection: Any) -> bool:
     """Whether a write to the collection waits for the end of a transaction."""
     waits = {"ns": collection.full_name, "writeConflicts": {"$gt": 0}}

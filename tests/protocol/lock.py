@@ -14,7 +14,7 @@ from pymongo import ReturnDocument
 from mongolock_async._memory import answers
 from mongolock_async._memory.document import Document, Entry
 from mongolock_async._protocol import keeping, pipeline, projection
-from mongolock_async._protocol.expressions import Expression, Stage, is_lock, some
+from mongolock_async._protocol.expressions import Expression, Stage, grant_id, is_lock, some
 from mongolock_async._protocol.request import TtlChange
 from mongolock_async._settings import Owner
 
@@ -38,6 +38,7 @@ class Lock:
         self.exists = False
         self.now = START
         self.newest = 0
+        self.lives: dict[tuple[str, int | None], int] = {}
         self.commands = 0
 
     @property
@@ -74,29 +75,49 @@ class Lock:
         self.is_answered(told, lease)
         assert told["tick"] == answers.tick(self.document, lease, PERIOD, now)
 
-    def release(self, who: int, places: Sequence[int], *, serves: bool) -> None:
+    def release(self, who: int, places: Sequence[int], wrong: int | None, *, serves: bool) -> None:
         lease, back, by = self.one(who), self.waiting(places), self.next()
         waiter = back[0] if back and serves else None
-        stages = pipeline.release([lease], by=by, back=back, now=date(self.now))
+        token = None if wrong is None else self.token(lease) + wrong
+        grant = None if token is None else grant_id(lease, token)
+        stages = pipeline.release([lease], by=by, grant=grant, back=back, now=date(self.now))
         answer = projection.release(lease, by=by, waiter=waiter, now=date(self.now))
         told = self.change(stages, answer)
         if self.exists:
-            self.document.release(self.now, lease, by=by, back=back)
+            self.document.release(self.now, lease, by=by, token=token, back=back)
             assert told["released"] == (self.document.released == lease)
             self.is_answered(told, waiter)
 
     def hand_over(
-        self, who: int, lease: str, owner: Owner, ttl: int, ear: str | None, **asked: int | None
+        self, who: int, wrong: int, lease: str, owner: Owner, ttl: int, ear: str | None, **asked: int | None
     ) -> None:
         giver, sizes, by, first = self.one(who), self.sizes(**asked), self.next(), min(ttl, FIRST)
+        token = self.token(giver) + wrong
         times = {"ttl_ms": ttl, "first_ms": first}
         stages = pipeline.hand_over(
-            giver, lease, owner=owner, ear=ear, by=by, now=date(self.now), **times, **sizes
+            giver,
+            lease,
+            grant=grant_id(giver, token),
+            owner=owner,
+            ear=ear,
+            by=by,
+            now=date(self.now),
+            **times,
+            **sizes,
         )
         told = self.change(stages, projection.release(giver, by=by, waiter=lease, now=date(self.now)))
         if self.exists:
             self.document.hand_over(
-                self.now, giver, lease, owner=owner, ttl=ttl, first=first, ear=ear, by=by, **sizes
+                self.now,
+                giver,
+                lease,
+                token=token,
+                owner=owner,
+                ttl=ttl,
+                first=first,
+                ear=ear,
+                by=by,
+                **sizes,
             )
             assert told["released"] == (self.document.released == giver)
             self.is_answered(told, lease)
@@ -170,8 +191,9 @@ class Lock:
             assert look["reply"] == answers.look(self.document, lease, self.now)
             view = self.found(projection.view(now=now))
             assert view == {"_id": self.name, "info": answers.view(self.document, self.now)}
-            held = self.document.holds(self.now, lease, self.token(lease))
-            assert self.found(projection.was_held(lease, now=now)) == {"held": held}
+            for token in (self.token(lease), self.token(lease) + 1):
+                held = self.document.holds(self.now, lease, token)
+                assert self.found(projection.was_held(lease, token, now=now)) == {"held": held}
 
     def check(self) -> None:
         """The same is stored, and the rules hold."""
@@ -183,6 +205,9 @@ class Lock:
         assert max(tokens, default=0) <= self.document.token
         assert self.newest <= self.document.token
         self.newest = self.document.token
+        lives = {(one.lease, one.token): one.expires for one in holders + self.document.queue}
+        assert all(lives[one] >= self.lives[one] for one in lives.keys() & self.lives.keys())
+        self.lives = lives
 
     def next(self) -> str:
         self.commands += 1

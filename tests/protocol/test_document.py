@@ -40,8 +40,9 @@ KINDS = [
     *[QUEUE_UP] * 5,
     *[TICK] * 2,
     *[TIME] * 2,
-    *[step("hand_over", who=WHO, lease=LEASES, owner=OWNERS, ttl=TTLS, ear=EARS, **SIZE)] * 2,
-    *[step("release", who=WHO, places=st.just([]) | SEVERAL, serves=st.booleans())] * 2,
+    *[step("hand_over", who=WHO, wrong=WRONG, lease=LEASES, owner=OWNERS, ttl=TTLS, ear=EARS, **SIZE)] * 2,
+    *[step("release", who=WHO, places=st.just([]) | SEVERAL, wrong=st.none() | WRONG, serves=st.booleans())]
+    * 2,
     step("withdraw", who=WHO),
     step("ask", who=WHO),
     step("prolong", who=WHO, wrong=WRONG, ttl=st.none() | TTLS, number=st.integers(1, 3)),
@@ -56,7 +57,7 @@ FEW = [
     QUEUE_UP,
     TIME,
     REFRESH,
-    step("release", who=WHO, places=st.just([]), serves=st.just(False)),
+    step("release", who=WHO, places=st.just([]), wrong=st.none(), serves=st.just(False)),
 ]
 STEPS = st.sampled_from([KINDS, KINDS, FEW]).flatmap(
     lambda kinds: st.lists(st.sampled_from(kinds).flatmap(lambda kind: kind), min_size=30, max_size=50)
