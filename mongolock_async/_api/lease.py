@@ -81,12 +81,12 @@ class Lease(Bound):
 
     @property
     def lost(self) -> asyncio.Event:
-        """Set when the lease ends without having been released."""
+        """Set when the lease ends without having been released; in the event loop, as soon as that runs."""
         return self._holding.lost
 
     @property
     def held(self) -> bool:
-        """Whether the lease is certainly still ours; the clock is read each time.
+        """Whether the lease is certainly still ours; the clock is read each time. Any thread may ask.
 
         It turns False a little before the server lets anybody else in: at the last *sending* of a
         successful claim or renewal, plus the ttl, less a margin. In a forked child it is False.
@@ -95,7 +95,10 @@ class Lease(Bound):
 
     @property
     def remaining(self) -> float:
-        """Seconds until ``held`` turns False, unless the lease is renewed; 0 when it is over."""
+        """Seconds until ``held`` turns False, unless the lease is renewed; 0 when it is over.
+
+        Any thread may ask.
+        """
         return self._holding.remaining
 
     async def release(self) -> bool:

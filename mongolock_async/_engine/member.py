@@ -12,7 +12,7 @@ from mongolock_async._protocol.reply import Reply
 from mongolock_async._protocol.request import Request
 
 from . import clock as clocks
-from .backend import Backend
+from .backend import Backend, Renewals
 from .background import Background
 from .clock import Clock
 from .holding import EXPIRED, FORCED, RELEASED, Holding
@@ -34,7 +34,9 @@ class Member:
         clock_margin: seconds by which a holder gives up before the server does; None: the default.
     """
 
-    def __init__(self, backend: Backend, renewals: Backend, clock: Clock, clock_margin: float | None) -> None:
+    def __init__(
+        self, backend: Backend, renewals: Renewals, clock: Clock, clock_margin: float | None
+    ) -> None:
         self.id = secrets.token_hex(8)
         self.clock = clock
         self.background = Background()
@@ -135,8 +137,9 @@ class Member:
         await self.background.drain()
         await self.leases.aclose()
         await self.background.drain()
-        for backend in {id(one): one for one in (self._backend, self._renewals)}.values():
-            await backend.aclose()
+        await self._backend.aclose()
+        if self._renewals is not self._backend:
+            await self._renewals.aclose()
 
     async def _release(self, holding: Holding) -> bool | None:
         """Those who wait elsewhere come first; where there are none, our own next hears by the answer."""
