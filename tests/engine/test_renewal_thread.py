@@ -67,11 +67,13 @@ class Server:
         """See ``KeepAlive``."""
         self.revived.append((lease, threading.current_thread()))
 
-    def keep(self, lease_id: str = "m.1", ttl: float = TTL) -> Holding:
-        """Hold a lease from now on, and have it renewed."""
+    def keep(self, lease_id: str = "m.1", ttl: float = TTL, *, soon: bool = False) -> Holding:
+        """Hold a lease from now on, and have it renewed; ``soon``: as one that was handed over."""
         holding = Holding(lease_id, Request(lease_id, "me", ttl), 1, lambda _: 0.1, self.clock)
         holding.on_end(self.thread.discard)
         holding.confirm(self.clock.now(), ttl)
+        if soon:
+            holding.begin(ttl)
         self.thread.add(holding)
         return holding
 
@@ -171,7 +173,7 @@ def test_one_thread_renews_for_all_and_none_is_there_before_the_first_and_after_
 
 def test_a_loss_is_known_while_the_loop_stands_still() -> None:
     async def test(server: Server) -> None:
-        holding = server.keep(ttl=6)
+        holding = server.keep(ttl=60, soon=True)
         server.gone = {"m.1"}
         stand_still_until(lambda: not holding.held)
         assert (holding.ended, holding.lost.is_set()) == (FORCED, False)
@@ -183,7 +185,7 @@ def test_a_loss_is_known_while_the_loop_stands_still() -> None:
 def test_a_renewal_of_what_was_discarded_meanwhile_is_told_in_the_loop() -> None:
     async def test(server: Server) -> None:
         server.hold.set()
-        holding = server.keep(ttl=6)
+        holding = server.keep(ttl=60, soon=True)
         await so(lambda: server.inside == 1)
         server.thread.discard(holding)
         await asyncio.sleep(0.05)
@@ -198,7 +200,7 @@ def test_a_lease_that_expired_before_the_loop_could_say_so_is_revived() -> None:
     """The loop has ended it, and the thread has not heard of that when its renewal is answered."""
 
     async def test(server: Server) -> None:
-        holding = server.keep(ttl=6)
+        holding = server.keep(ttl=60, soon=True)
         holding._on_end.clear()  # it is never discarded
         holding.end(EXPIRED)
         await so(lambda: bool(server.revived))
@@ -214,7 +216,7 @@ def test_settling_waits_for_the_renewal_under_way() -> None:
         await server.thread.settle(holding)  # none is
         server.thread.discard(holding)
         await server.thread.settle(holding)  # nobody keeps it
-        kept = server.keep("m.2", ttl=6)
+        kept = server.keep("m.2", ttl=60, soon=True)
         await so(lambda: server.inside == 1)
         settled = asyncio.create_task(server.thread.settle(kept))
         await asyncio.sleep(0.05)
@@ -226,10 +228,24 @@ def test_settling_waits_for_the_renewal_under_way() -> None:
     in_real_time(test)
 
 
+def test_another_ttl_has_its_next_renewal_from_the_thread_too() -> None:
+    async def test(server: Server) -> None:
+        holding = server.keep(ttl=6000)
+        change = holding.change(1.5)
+        holding.changed(change, server.clock.now(), 1.5)
+        server.thread.paced(holding)
+        await so(lambda: len(server.renewed) >= 2)
+        assert holding.held
+        server.thread.discard(holding)
+        server.thread.paced(holding)  # nobody keeps it
+
+    in_real_time(test)
+
+
 def test_a_callers_context_does_not_govern_the_renewals() -> None:
     async def test(server: Server) -> None:
         caller.set("somebody")
-        server.keep()
+        server.keep(soon=True)
         await so(lambda: bool(server.renewed))
         assert server.callers == {"nobody"}
 
@@ -241,7 +257,7 @@ def test_closing_does_not_wait_for_a_renewal_that_hangs(monkeypatch: pytest.Monk
 
     async def test(server: Server) -> None:
         server.hold.set()
-        server.keep(ttl=6)
+        server.keep(ttl=60, soon=True)
         await so(lambda: server.inside == 1)
         await server.thread.aclose()
         assert ours() == []
@@ -256,7 +272,7 @@ def test_the_thread_ends_with_the_loop_of_a_repository_that_was_never_closed(
 
     async def main() -> Holding:
         server = Server()
-        holding = server.keep()
+        holding = server.keep(soon=True)
         await so(lambda: bool(server.renewed))
         return holding
 
