@@ -8,7 +8,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
 
-from mongolock_async._engine.keepalive import KeepAlive, Renewable
+from mongolock_async._engine.keepalive import KeepAlive
+from mongolock_async._engine.renewable import Renewable
 from mongolock_async._memory.clock import MemoryClock
 
 # A renewal each second, half a second for an answer, and again a quarter of a second after that.

@@ -28,7 +28,7 @@ class Lease(Bound):
 
     ``async with lease`` releases it at the end of the body. That is all: it does *not* keep the lease alive,
     and a loss neither cancels the body nor raises, as it does in ``async with lock``: look at ``lost``. To
-    the body, the closing of the repository is such a loss; nobody is let in before the body or the lease ends.
+    the body, the closing of the repository is such a loss; nobody is let in before body or lease have ended.
 
     A lease that is kept alive, and that you do not refer to any more, is not renewed any more: there is a
     ``ResourceWarning``, and it expires.
@@ -95,12 +95,12 @@ class Lease(Bound):
 
     @property
     def lost(self) -> asyncio.Event:
-        """Set when the lease ends without having been released."""
+        """Set when the lease ends without having been released; in the event loop, as soon as that runs."""
         return self._holding.lost
 
     @property
     def held(self) -> bool:
-        """Whether the lease is certainly still ours; the clock is read each time.
+        """Whether the lease is certainly still ours; the clock is read each time. Any thread may ask.
 
         It turns False a little before the server lets anybody else in: at the last *sending* of a
         successful claim or renewal, plus the ttl, less a margin. In a forked child it is False.
@@ -109,7 +109,10 @@ class Lease(Bound):
 
     @property
     def remaining(self) -> float:
-        """Seconds until ``held`` turns False, unless the lease is renewed; 0 when it is over."""
+        """Seconds until ``held`` turns False, unless the lease is renewed; 0 when it is over.
+
+        Any thread may ask.
+        """
         return self._holding.remaining
 
     async def release(self) -> bool:

@@ -35,7 +35,9 @@ class Lock(Bound):
     Inside the block the lease is kept alive. If it is lost all the same, the body is cancelled, as
     ``asyncio.timeout`` does it, and the block raises ``LeaseLostError``; where the body raised another
     error, that one has a note of the loss. The body must not ``yield`` to a caller, as an async generator
-    does: the caller would be cancelled in its place (PEP 789).
+    does: the caller would be cancelled in its place (PEP 789). A body that stops the event loop cannot be
+    cancelled meanwhile, and is not renewed, unless the repository has a ``renewal_collection`` of a
+    blocking client.
 
     A lock whose name is a function of a call's arguments is a decorator only; all else is a TypeError.
     """

@@ -8,13 +8,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from mongolock_async import _settings
-from mongolock_async._engine.clock import SystemClock
 from mongolock_async._engine.member import Member
-from mongolock_async._memory.locks import MemoryLocks
-from mongolock_async._mongo.backend import MongoBackend
 from mongolock_async._protocol.request import Request
 from mongolock_async._settings import Owner, Seconds, check_name, check_owner, check_seconds, check_timeout
 
+from .backends import backends_on
 from .bound import Bound
 from .info import LockInfo, lock_info
 from .lease import Lease
@@ -23,9 +21,8 @@ from .schedule import leases_by_tick
 from .stats import Stats, stats_of
 
 if TYPE_CHECKING:
-    from mongolock_async._engine.backend import Backend
-    from mongolock_async._engine.clock import Clock
-    from mongolock_async._mongo.collection import Collection
+    from mongolock_async._memory.locks import MemoryLocks
+    from mongolock_async._mongo.collection import Collection, RenewalCollection
 
 
 class LockRepository(Bound):
@@ -50,13 +47,15 @@ class LockRepository(Bound):
             before, after 1 s for the first time.
         clock_margin: seconds, or a timedelta, by which a holder calls its lease expired before the
             server does; never more than half the ttl. None: 5 % of the ttl, 0.1 s to 1 s.
-        renewal_collection: the same collection by another client, for renewals alone: where other work
-            may keep every connection of the first client busy for longer than a lease lives. None: the
-            same client.
+        renewal_collection: the same collection by another client, for renewals alone. Of PyMongo's
+            blocking ``MongoClient``: a thread of the repository's own renews, also while a body stops the
+            event loop, or other work keeps every connection of the first client busy. Of
+            ``AsyncMongoClient``: connections of their own, in the event loop. None: the same client.
 
     Raises:
         TypeError: ``collection`` is anything else, or another argument has the wrong type.
-        ValueError: an argument has the right type and a wrong value.
+        ValueError: an argument has the right type and a wrong value; ``renewal_collection`` is Motor's,
+            whose clients share one pool of threads, so that another one helps nothing.
     """
 
     def __init__(
@@ -68,7 +67,7 @@ class LockRepository(Bound):
         retention: Seconds = _settings.DEFAULT_RETENTION,
         command_timeout: Seconds = _settings.DEFAULT_COMMAND_TIMEOUT,
         clock_margin: Seconds | None = None,
-        renewal_collection: Collection | MemoryLocks | None = None,
+        renewal_collection: RenewalCollection | MemoryLocks | None = None,
     ) -> None:
         self._owner = _settings.default_owner() if owner is None else check_owner(owner)
         self._ttl = _settings.check_life("ttl", ttl)
@@ -76,17 +75,9 @@ class LockRepository(Bound):
         timeout_s = check_seconds("command_timeout", command_timeout)
         margin = None if clock_margin is None else check_seconds("clock_margin", clock_margin)
 
-        def backend_on(collection: Collection | MemoryLocks) -> Backend:
-            if isinstance(collection, MemoryLocks):
-                return collection.backend()
-            return MongoBackend(collection, retention=retention_s, timeout=timeout_s)
-
-        self._backend = backend_on(collection)
-        renewals = self._backend if renewal_collection is None else backend_on(renewal_collection)
-        if renewals.full_name != self._backend.full_name:
-            wanted, got = self._backend.full_name, renewals.full_name
-            raise ValueError(f"renewal_collection must be {wanted}, not {got}")
-        clock: Clock = collection.clock if isinstance(collection, MemoryLocks) else SystemClock()
+        self._backend, renewals, clock = backends_on(
+            collection, renewal_collection, retention=retention_s, timeout=timeout_s
+        )
         self._member = Member(self._backend, renewals, clock, margin)
 
     def __del__(self) -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from .holding import Holding
 from .keepalive import KeepAlive
 from .lifetime import Lifetime
+from .renewal_thread import RenewalThread
 
 # The iterator of a schedule that is left together with its lease releases it some turns of the loop later.
 GRACE = 0.1
@@ -25,7 +26,7 @@ class Abandoned:
         lifetime: knows the event loop.
     """
 
-    def __init__(self, keep_alive: KeepAlive, lifetime: Lifetime) -> None:
+    def __init__(self, keep_alive: KeepAlive | RenewalThread, lifetime: Lifetime) -> None:
         self._keep_alive = keep_alive
         self._lifetime = lifetime
 

@@ -54,15 +54,15 @@ class Transaction(Protocol):
     def in_transaction(self) -> bool: ...
 
 
-class Backend(Protocol):
-    """The locks of one collection. Each call is one command, unless it says otherwise.
+class Renewals(Protocol):
+    """What renews the leases and places of one collection.
 
-    Those that may grant a lock to others who wait (claim, ask, release, hand_over, withdraw, force, create)
-    call them, with one more command, and return when that is done, or has failed.
-
-    All raise ``LockBackendError`` where there is no answer, and those that name a lock raise
-    ``LockError`` where its document is none.
+    All raise ``LockBackendError`` where there is no answer.
     """
+
+    @property
+    def own_thread(self) -> bool:
+        """Whether it is to renew in a thread of its own, whatever becomes of the member's loop."""
 
     @property
     def full_name(self) -> str:
@@ -74,6 +74,32 @@ class Backend(Protocol):
         Raises:
             LockError: it belongs to another one.
         """
+
+    async def renew(self, leases: Mapping[str, tuple[str, int]], within: float) -> set[str]:
+        """Renew a lease (by id and token) for each name, within so many seconds; the ids of those that stand.
+
+        Grants nothing, and touches no place. A second command tells which, where not all of them stand.
+        """
+
+    async def refresh(self, places: Mapping[str, str], within: float) -> set[str]:
+        """Refresh a place for each name, within so many seconds; the ids of those that stand.
+
+        Grants nothing, and touches no lease. A second command tells which, where not all of them stand.
+        """
+
+    async def aclose(self) -> None:
+        """Let go of what it keeps of the driver's; the client is its user's, and stays open."""
+
+
+class Backend(Renewals, Protocol):
+    """The locks of one collection. Each call is one command, unless it says otherwise.
+
+    Those that may grant a lock to others who wait (claim, ask, release, hand_over, withdraw, force, create)
+    call them, with one more command, and return when that is done, or has failed.
+
+    All raise ``LockBackendError`` where there is no answer, and those that name a lock raise
+    ``LockError`` where its document is none.
+    """
 
     async def index(self) -> bool:
         """Have unused documents cleaned up; False: not now, try again later. Never raises."""
@@ -99,18 +125,6 @@ class Backend(Protocol):
 
     async def confirm(self, name: str, lease: str, after: object) -> Reply | None:
         """Where a place stands since that moment, in what no failover can undo. None: no document."""
-
-    async def renew(self, leases: Mapping[str, tuple[str, int]], within: float) -> set[str]:
-        """Renew a lease (by id and token) for each name, within so many seconds; the ids of those that stand.
-
-        Grants nothing, and touches no place.
-        """
-
-    async def refresh(self, places: Mapping[str, str], within: float) -> set[str]:
-        """Refresh a place for each name, within so many seconds; the ids of those that stand.
-
-        Grants nothing, and touches no lease.
-        """
 
     async def prolong(self, name: str, lease: str, token: int, ttl: TtlChange | None = None) -> Reply | None:
         """Renew one lease, and say where it stands; None: there is no document any more. Grants nothing.
@@ -175,6 +189,3 @@ class Backend(Protocol):
 
         ``hear`` is called with each call; ``changed`` when calls may have been missed.
         """
-
-    async def aclose(self) -> None:
-        """Let go of what it keeps of the driver's; the client is its user's, and stays open."""

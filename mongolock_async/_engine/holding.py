@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from mongolock_async._protocol.request import Request, TtlChange
 
@@ -22,6 +24,10 @@ SLOW = "the answer took longer than the ttl"
 
 class Holding:
     """One lease, from its grant to its end.
+
+    It is made, and watched, in the member's event loop. ``held`` and all that it goes by may be read in any
+    thread, and a thread that renews calls ``renewed`` and ``gone``: what they say is so at once, and what
+    follows from an end happens in the loop as soon as that runs.
 
     Attributes:
         id: proves whose it is, and nothing else does.
@@ -59,13 +65,17 @@ class Holding:
         self.releasing: asyncio.Task[bool] | None = None
         self.let_go = False
         self.transaction: Transaction | None = None
-        self._ttl = Ttl(request.ttl)
         self._margin = margin
         self._clock = clock
+        # Held while one of the next three is changed: it may end, or get another ttl, while it is renewed.
+        self._changing = threading.Lock()
+        self._ttl = Ttl(request.ttl)
         self._deadline = 0.0
         self._ended: str | None = None
+        self._told = False
         self._on_end: list[Callable[[Holding], None]] = []
         self._timer: Timer | None = None
+        self._loop = asyncio.get_running_loop()
         self._pid = os.getpid()
 
     @property
@@ -112,23 +122,28 @@ class Holding:
     def confirm(self, sent: float, remaining: float) -> None:
         """The server, asked at ``sent``, gave it ``remaining`` seconds from some moment after that."""
         margin = self._margin(max(remaining, self._ttl.sure))
-        self._deadline = max(self._deadline, sent + remaining - margin)
+        with self._changing:
+            self._deadline = max(self._deadline, sent + remaining - margin)
         if self._timer is None and self._ended is None:
             self._watch()
 
     def renewed(self, sent: float) -> None:
         """The server, asked at ``sent``, let it live for its whole ttl again."""
-        self.kind, self.life = "lease", self._ttl.sure
-        self.confirm(sent, self._ttl.given(sent))
+        with self._changing:
+            self.kind, self.life = "lease", self._ttl.sure
+            given = self._ttl.given(sent)
+        self.confirm(sent, given)
 
     def change(self, ttl: float) -> TtlChange:
         """Another ttl is about to be sent."""
-        return self._ttl.change(ttl)
+        with self._changing:
+            return self._ttl.change(ttl)
 
     def changed(self, change: TtlChange, sent: float, remaining: float) -> None:
         """The server, asked at ``sent``, gave it the other ttl, unless a later change came first."""
-        self._ttl.changed(change, self._clock.now())
-        self.kind, self.life = "lease", self._ttl.sure
+        with self._changing:
+            self._ttl.changed(change, self._clock.now())
+            self.kind, self.life = "lease", self._ttl.sure
         self.confirm(sent, min(change.ttl, remaining))
 
     def gone(self) -> None:
@@ -136,30 +151,49 @@ class Holding:
         self.end(FORCED)
 
     def end(self, reason: str) -> None:
-        """It is over, now. Anything but a release is a loss."""
-        if self._ended is not None:
+        """It is over, now, unless it was before. Anything but a release is a loss."""
+        with self._changing:
+            if self._ended is None:
+                self.let_go = reason == RELEASED and self.held
+                self._ended = reason
+        if _running_loop() is self._loop:
+            self._tell()
             return
-        self.let_go = reason == RELEASED and self.held
-        self._ended = reason
+        with suppress(RuntimeError):  # the loop is closed, and nobody is left to be told
+            self._loop.call_soon_threadsafe(self._tell)
+
+    def on_end(self, callback: Callable[[Holding], None]) -> None:
+        """Call back once it ends, in the event loop; at once, if it has."""
+        if self._told:
+            callback(self)
+        else:
+            self._on_end.append(callback)
+
+    def _watch(self) -> None:
+        with self._changing:
+            left = self._deadline - self._clock.now()
+            if left <= 0:
+                self._ended = self._ended or EXPIRED
+        if self._ended is None:
+            # A timer may come early, where its clock stands still while the machine sleeps: look again.
+            self._timer = self._clock.call_later(left, self._watch)
+        else:
+            self._tell()
+
+    def _tell(self) -> None:
+        """What follows from its end, in the loop."""
+        self._told = True
         if self._timer is not None:
             self._timer.cancel()
-        if reason != RELEASED:
+        if self._ended != RELEASED:
             self.lost.set()
         callbacks, self._on_end = self._on_end, []
         for callback in callbacks:
             callback(self)
 
-    def on_end(self, callback: Callable[[Holding], None]) -> None:
-        """Call back once it ends, in the event loop; at once, if it has."""
-        if self._ended is None:
-            self._on_end.append(callback)
-        else:
-            callback(self)
 
-    def _watch(self) -> None:
-        left = self.remaining
-        if left > 0:
-            # A timer may come early, where its clock stands still while the machine sleeps: look again.
-            self._timer = self._clock.call_later(left, self._watch)
-        else:
-            self.end(EXPIRED)
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -6,14 +6,15 @@ import asyncio
 import logging
 import math
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import Context
-from typing import Any, Protocol
+from typing import Any
 
 from .background import report
 from .clock import Clock, sleep, wait
 from .recorder import Recorder
+from .renewable import Renew, Renewable
 from .reports import Renewals
 from .retries import LIMITS, PERIODS, RETRIES, Retries
 
@@ -29,28 +30,6 @@ FIRST = "first"
 FIRST_RENEWAL = 0.2
 
 
-class Renewable(Protocol):
-    """A lease or a place, as far as the loop is concerned."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def life(self) -> float: ...
-    @property
-    def resting(self) -> bool: ...
-    @property
-    def alone(self) -> bool: ...
-
-    def renewed(self, sent: float) -> None: ...
-    def gone(self) -> None: ...
-
-
-# (what is to be renewed, of one kind; seconds within which to answer) -> the ids of those that still stand
-Renew = Callable[[Sequence[Any], float], Awaitable[set[str]]]
 Key = tuple[int, tuple[str, int]]
 
 

@@ -12,15 +12,17 @@ from mongolock_async._protocol.reply import Grant, Reply
 from mongolock_async._protocol.request import Request
 from mongolock_async._settings import default_margin
 
-from .backend import Backend
+from .backend import Backend, Renewals
 from .background import Background
 from .block import Blocks
 from .clock import Clock
 from .giver import Giver
 from .holding import CLOSED, EXPIRED, FORCED, RELEASED, SLOW, TAKEN, Holding
-from .keepalive import KeepAlive, Renewable
+from .keepalive import KeepAlive
 from .place import Place
 from .recorder import Recorder
+from .renewable import Renew, Renewable
+from .renewal_thread import RenewalThread
 from .reports import Losses
 
 logger = logging.getLogger("mongolock_async")
@@ -58,15 +60,20 @@ class Leases:
         self,
         member: str,
         backend: Backend,
-        renewals: Backend,
+        renewals: Renewals,
         background: Background,
         clock: Clock,
         clock_margin: float | None,
     ) -> None:
-        self.keep_alive = KeepAlive(
-            {"lease": self._renew_batch, "first": self._renew_batch, "place": self._refresh_batch},
-            clock,
-            self._revived,
+        ways: dict[str, Renew] = {
+            "lease": self._renew_batch,
+            "first": self._renew_batch,
+            "place": self._refresh_batch,
+        }
+        self.keep_alive: KeepAlive | RenewalThread = (
+            RenewalThread(ways, clock, self._revived)
+            if renewals.own_thread
+            else KeepAlive(ways, clock, self._revived)
         )
         self.held: dict[str, Holding] = {}
         self.blocks = Blocks()

@@ -14,7 +14,7 @@ from mongolock_async._protocol.request import Request
 
 from . import clock as clocks
 from .abandoned import Abandoned
-from .backend import Backend
+from .backend import Backend, Renewals
 from .background import Background, report
 from .caller import Caller, TimeUp
 from .clock import Clock
@@ -41,7 +41,9 @@ class Member:
         clock_margin: seconds by which a holder gives up before the server does; None: the default.
     """
 
-    def __init__(self, backend: Backend, renewals: Backend, clock: Clock, clock_margin: float | None) -> None:
+    def __init__(
+        self, backend: Backend, renewals: Renewals, clock: Clock, clock_margin: float | None
+    ) -> None:
         self.id = secrets.token_hex(8)
         self.clock = clock
         self.background = Background()
@@ -163,8 +165,9 @@ class Member:
         await self.leases.blocks.ended(self.clock)
         await self.leases.keep_alive.aclose()
         await self.background.drain()
-        for backend in {id(one): one for one in (self._backend, self._renewals)}.values():
-            await backend.aclose()
+        await self._backend.aclose()
+        if self._renewals is not self._backend:
+            await self._renewals.aclose()
 
     async def _release(self, holding: Holding) -> bool:
         """Those who wait elsewhere come first; where there are none, our own next hears by the answer."""

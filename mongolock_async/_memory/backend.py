@@ -23,6 +23,8 @@ T = TypeVar("T")
 class MemoryBackend:
     """Carries out each command between two turns of the event loop, so that others may come in between."""
 
+    own_thread = False
+
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
 

@@ -15,6 +15,7 @@ from mongolock_async._errors import LockBackendError
 from mongolock_async._protocol import keeping, pipeline, projection
 from mongolock_async._protocol.claim import claim_command, hand_over_command, release_command
 from mongolock_async._protocol.expressions import grant_id
+from mongolock_async._protocol.renewal import refreshing, renewal
 from mongolock_async._protocol.reply import Reply, View
 from mongolock_async._protocol.request import Request, TtlChange
 
@@ -50,6 +51,8 @@ class MongoBackend:
         retention: seconds after which the document of an unused lock is removed.
         timeout: seconds after which a command is given up.
     """
+
+    own_thread = False
 
     def __init__(self, collection: Collection, *, retention: float, timeout: float) -> None:
         self._link = Link(collection, timeout)
@@ -115,17 +118,12 @@ class MongoBackend:
                 return _reply(await find({"_id": name}, projection.look(lease), session=session))
 
     async def renew(self, leases: Mapping[str, tuple[str, int]], within: float) -> set[str]:
-        """See ``Backend``. A second command tells which, where not all of them stand."""
-        tokens = dict(leases.values())
-        ids = {name: lease for name, (lease, _) in leases.items()}
-        stages, stand = keeping.renew(tokens), keeping.held(tokens)
-        return await self._commands.update_many(ids, stages, "$holders", stand, within)
+        """See ``Renewals``."""
+        return await self._commands.update_many(renewal(leases), within)
 
     async def refresh(self, places: Mapping[str, str], within: float) -> set[str]:
-        """See ``Backend``. A second command tells which, where not all of them stand."""
-        ids = list(places.values())
-        stages, stand = keeping.refresh(ids), keeping.queued(ids)
-        return await self._commands.update_many(places, stages, "$queue", stand, within)
+        """See ``Renewals``."""
+        return await self._commands.update_many(refreshing(places), within)
 
     async def prolong(self, name: str, lease: str, token: int, ttl: TtlChange | None = None) -> Reply | None:
         """See ``Backend``."""

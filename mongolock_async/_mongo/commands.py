@@ -13,7 +13,8 @@ import pymongo
 from pymongo import ReturnDocument
 
 from mongolock_async._errors import LockBackendError
-from mongolock_async._protocol.expressions import Expression, Stage, each, is_lock, keep, some
+from mongolock_async._protocol.expressions import Stage
+from mongolock_async._protocol.renewal import Renewal
 
 from .calls import Calls, Moment
 from .link import Link
@@ -104,16 +105,13 @@ class Commands:
         await self._tell(name, found, session)
         return found, sent
 
-    async def update_many(
-        self, ids: Mapping[str, str], stages: list[Stage], array: str, stand: Expression, within: float
-    ) -> set[str]:
-        """Change many documents; the ids of those that stand in the array. A second command tells which."""
-        those = {"_id": {"$in": list(ids)}, "$expr": {"$and": [is_lock(), some(array, stand)]}}
+    async def update_many(self, those: Renewal, within: float) -> set[str]:
+        """The ids of those that stand. A second command tells which, where not all of them do."""
         with self._link.command("renew", None), pymongo.timeout(within):
-            result = await self._link.majority.update_many(those, stages)
-            if result.matched_count == len(ids):
-                return set(ids.values())
-            found = self._link.majority.find(those, {"live": each(keep(array, stand), "$$e.lease")})
+            result = await self._link.majority.update_many(those.which, those.stages)
+            if result.matched_count == len(those.ids):
+                return set(those.ids)
+            found = self._link.majority.find(those.which, those.live)
             return {lease async for one in found for lease in one["live"]}
 
     async def _tell(self, name: str, found: Found | None, session: ClientSession) -> None:

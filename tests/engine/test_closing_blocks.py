@@ -215,7 +215,7 @@ async def test_a_body_that_is_cancelled_while_it_closes_is_cancelled(
 async def test_a_block_that_is_entered_while_the_repository_closes_does_not_run(
     locks: LockRepository, memory: FaultyLocks, others: LockRepository
 ) -> None:
-    memory.faults = [Fault("claim", delay=2, answer=True)]
+    memory.faults = [Fault("claim", delay=0.9, answer=True)]
     began = []
 
     async def work() -> None:
@@ -228,11 +228,11 @@ async def test_a_block_that_is_entered_while_the_repository_closes_does_not_run(
                 assert not await is_free(others)
 
     task = asyncio.create_task(work())
-    await asyncio.sleep(1)
+    await asyncio.sleep(0.5)
     await locks.aclose()
     with pytest.raises(LeaseLostError):
         await task
-    assert now() == about(3 if began else 2)
+    assert now() == about(1.9 if began else 0.9)
     await settle()
     assert await is_free(others)
 

@@ -65,10 +65,10 @@ async def test_a_server_that_is_away_is_no_lock_that_is_taken(away: Any, timeout
 
 @on_standalone
 async def test_a_client_for_the_renewals_sends_the_renewals_and_nothing_else(
-    collection: Any, commands: CommandLog, driver: str, uri: str
+    collection: Any, commands: CommandLog, uri: str
 ) -> None:
     renewing = CommandLog()
-    async with connected(driver, uri, event_listeners=[renewing]) as client:
+    async with connected("pymongo", uri, event_listeners=[renewing]) as client:
         renewals = client[collection.database.name][collection.name]
         async with LockRepository(collection, renewal_collection=renewals) as locks:
             lease = await locks.acquire("cron", keep_alive=True)

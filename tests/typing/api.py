@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, assert_type
 
 from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo import AsyncMongoClient
+from pymongo import AsyncMongoClient, MongoClient
 
 from mongolock_async import (
     Fenced,
@@ -39,7 +39,10 @@ async def repositories() -> None:
         retention=60,
         command_timeout=5.0,
         clock_margin=0.5,
+        renewal_collection=pymongo.app.locks,
     )
+    blocking: MongoClient[dict[str, Any]] = MongoClient()
+    LockRepository(motor.app.locks, renewal_collection=blocking.app.locks)
     async with LockRepository(pymongo.app.locks, owner="me") as locks:
         assert_type(locks, LockRepository)
 
