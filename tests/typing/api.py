@@ -40,7 +40,7 @@ async def repositories() -> None:
         command_timeout=5.0,
         clock_margin=0.5,
     )
-    async with LockRepository(pymongo.app.locks, owner="me") as locks:
+    async with LockRepository(pymongo.app.locks, owner="me", retention=None) as locks:
         assert_type(locks, LockRepository)
 
 
