@@ -15,7 +15,8 @@ from __future__ import annotations
 class LockError(Exception):
     """Base of all errors of this package; raised itself where no subclass fits.
 
-    For instance: the repository is closed, or the document under the name is not a lock.
+    For instance: the repository is closed, the document under the name is not a lock, or no locks can be
+    kept in that collection.
     """
 
 
@@ -86,16 +87,19 @@ class LockBackendError(LockError):
         name: the lock; None where the action is not about one lock.
         kind: the class name of the driver's error, or "no answer in time".
         code: the server's error code; None if it did not come from the server.
+        hint: what would help, for people to read; "" if that is not known.
     """
 
-    def __init__(self, action: str, name: str | None, kind: str, code: int | None = None) -> None:
+    def __init__(
+        self, action: str, name: str | None, kind: str, code: int | None = None, hint: str = ""
+    ) -> None:
         lock = "" if name is None else f" {name!r}"
         number = "" if code is None else f" (code {code})"
-        super().__init__(f"{action}{lock}: MongoDB failed: {kind}{number}")
-        self.action, self.name, self.kind, self.code = action, name, kind, code
+        super().__init__(f"{action}{lock}: MongoDB failed: {kind}{number}{hint and f'; {hint}'}")
+        self.action, self.name, self.kind, self.code, self.hint = action, name, kind, code, hint
 
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
-        return type(self), (self.action, self.name, self.kind, self.code)
+        return type(self), (self.action, self.name, self.kind, self.code, self.hint)
 
 
 # What any command would have met: no rights, another user, no primary, a shutdown, a write that nobody

@@ -19,7 +19,7 @@ def backends_on(
     collection: Collection | MemoryLocks,
     renewal_collection: RenewalCollection | MemoryLocks | None,
     *,
-    retention: float,
+    retention: float | None,
     timeout: float,
 ) -> tuple[Backend, Renewals, Clock]:
     """In seconds. See ``LockRepository``.

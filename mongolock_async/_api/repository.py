@@ -41,7 +41,7 @@ class LockRepository(Bound):
             (None): ``hostname:pid``.
         ttl: seconds, or a timedelta, that a lease lives unless it is released or renewed; at least 0.1 s.
         retention: seconds, or a timedelta, after which the document of a lock that nobody uses is
-            cleaned up by the TTL index. Nothing else depends on it.
+            cleaned up by the TTL index. Nothing else depends on it. None: no index is made.
         command_timeout: seconds, or a timedelta, after which a command to MongoDB is given up.
             The default is longer than an election takes. A command without an answer is sent again
             before, after 1 s for the first time.
@@ -64,14 +64,14 @@ class LockRepository(Bound):
         *,
         owner: Owner | None = None,
         ttl: Seconds = _settings.DEFAULT_TTL,
-        retention: Seconds = _settings.DEFAULT_RETENTION,
+        retention: Seconds | None = _settings.DEFAULT_RETENTION,
         command_timeout: Seconds = _settings.DEFAULT_COMMAND_TIMEOUT,
         clock_margin: Seconds | None = None,
         renewal_collection: RenewalCollection | MemoryLocks | None = None,
     ) -> None:
         self._owner = _settings.default_owner() if owner is None else check_owner(owner)
         self._ttl = _settings.check_life("ttl", ttl)
-        retention_s = check_seconds("retention", retention)
+        retention_s = None if retention is None else check_seconds("retention", retention)
         timeout_s = check_seconds("command_timeout", command_timeout)
         margin = None if clock_margin is None else check_seconds("clock_margin", clock_margin)
 
@@ -118,7 +118,8 @@ class LockRepository(Bound):
 
         Raises:
             TypeError, ValueError: an argument is wrong; nothing was sent.
-            LockError: the document under that name is no lock, or is one of another kind.
+            LockError: the document under that name is no lock or one of another kind, or the collection
+                or its server can keep no locks.
             LockBackendError: MongoDB did not do as asked. If the lock was taken all the same, it
                 is withdrawn, or expires by itself.
             LeaseLostError: it was ours, but the answer took longer than the ttl. (If somebody else has the

@@ -102,7 +102,10 @@ class Backend(Renewals, Protocol):
     """
 
     async def index(self) -> bool:
-        """Have unused documents cleaned up; False: not now, try again later. Never raises."""
+        """See that locks can be kept here, and have unused documents cleaned up.
+
+        False: not now, try again later. Raises nothing but a ``LockError``: no locks can be kept here.
+        """
 
     async def create(self, name: str) -> None:
         """Make the document, if there is none."""

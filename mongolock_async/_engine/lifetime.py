@@ -12,7 +12,8 @@ from .backend import Backend, Renewals
 from .background import Background
 from .clock import Clock
 
-# Seconds until an index that could not be made for want of a server is tried again.
+# Seconds until an index that could not be made for want of a server is tried again, and until a collection
+# that cannot keep locks is looked at again.
 INDEX_AGAIN = 10.0
 
 
@@ -30,6 +31,7 @@ class Lifetime:
         self._clock = clock
         self._index: asyncio.Task[None] | None = None
         self._index_due = -math.inf
+        self._refused: LockError | None = None
         self._pid = os.getpid()
         self.loop: asyncio.AbstractEventLoop | None = None
         self._used = False
@@ -66,19 +68,27 @@ class Lifetime:
         self.check()
 
     async def index(self) -> None:
-        """Make the index, unless it is made, or has just failed. Callers at a time share one attempt."""
+        """Make the index, unless it is made, or has just failed. Callers at a time share one attempt.
+
+        Raises:
+            LockError: no locks can be kept there.
+        """
         if self._clock.now() >= self._index_due:
             self._index = self._index or self._background.spawn(self._make_index())
             await asyncio.wait([self._index])
+        if self._refused is not None:
+            raise LockError(*self._refused.args) from self._refused.__cause__
 
     def close(self) -> None:
         """No more work is taken."""
         self._closed = True
 
     async def _make_index(self) -> None:
-        made = False
+        made, self._refused = False, None
         try:
             made = await self._backend.index()
+        except LockError as error:
+            self._refused = error
         finally:
             self._index_due = math.inf if made else self._clock.now() + INDEX_AGAIN
             self._index = None

@@ -20,6 +20,9 @@ AT_A_TIME = 100
 # The node is no primary any more, or shuts down: the "not primary" errors of the drivers' specification, of
 # which both drivers repeat most, but not those that come as an error of the write concern.
 CEASED = {91, 189, 10107, 11600, 11602, 13435, 13436}
+# Two have made the same new document at a time. MongoDB lets the later one change what the earlier one has
+# made, but does not promise to.
+DUPLICATE = 11000
 
 
 class Attempts:
@@ -42,8 +45,8 @@ class Attempts:
                 with pymongo.timeout(limit):
                     return await send()
             except PyMongoError as error:
-                ceased = isinstance(error, OperationFailure) and error.code in CEASED
-                if not (error.timeout or ceased or isinstance(error, AutoReconnect)):
+                again = isinstance(error, OperationFailure) and error.code in {*CEASED, DUPLICATE}
+                if not (error.timeout or again or isinstance(error, AutoReconnect)):
                     raise
             finally:
                 self._gate.release()

@@ -24,10 +24,10 @@ from .collection import check_loop
 from .commands import Commands
 from .ear import MemberEar, calls_of
 from .encoded import encoded
-from .index import make_index
 from .link import Link
 from .pages import page
 from .sessions import check_transaction
+from .site import prepare
 
 if TYPE_CHECKING:
     from .collection import Collection
@@ -48,13 +48,13 @@ class MongoBackend:
 
     Args:
         collection: of either driver.
-        retention: seconds after which the document of an unused lock is removed.
+        retention: seconds after which the document of an unused lock is removed; None: never.
         timeout: seconds after which a command is given up.
     """
 
     own_thread = False
 
-    def __init__(self, collection: Collection, *, retention: float, timeout: float) -> None:
+    def __init__(self, collection: Collection, *, retention: float | None, timeout: float) -> None:
         self._link = Link(collection, timeout)
         self._retention = retention
         self._calls = calls_of(self._link.majority)
@@ -71,7 +71,7 @@ class MongoBackend:
 
     async def index(self) -> bool:
         """See ``Backend``."""
-        return await make_index(self._link, self._retention)
+        return await prepare(self._link, self._retention)
 
     async def create(self, name: str) -> None:
         """See ``Backend``."""

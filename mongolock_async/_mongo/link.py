@@ -20,6 +20,7 @@ from mongolock_async._protocol.transition import FOREIGN_CODE
 
 from .attempts import Attempts
 from .collection import check_collection
+from .servers import hint
 from .sessions import ClientSession, Sessions
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class Link:
             code = error.code if isinstance(error, OperationFailure) else None
             if code == FOREIGN_CODE and name is not None:
                 raise self.foreign(name) from error
-            raise LockBackendError(action, name, type(error).__name__, code) from error
+            raise LockBackendError(action, name, type(error).__name__, code, hint(code)) from error
 
     def foreign(self, name: str) -> LockError:
         """The document is none of ours."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def renewals_on(collection: RenewalCollection, *, retention: float, timeout: float) -> Renewals:
+def renewals_on(collection: RenewalCollection, *, retention: float | None, timeout: float) -> Renewals:
     """What renews on this collection.
 
     Raises:

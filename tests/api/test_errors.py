@@ -24,6 +24,9 @@ TEXTS = {
     LockBackendError("list", None, "OperationFailure", 13): (
         "list: MongoDB failed: OperationFailure (code 13)"
     ),
+    LockBackendError("obtain", "cron", "OperationFailure", 9, "take another"): (
+        "obtain 'cron': MongoDB failed: OperationFailure (code 9); take another"
+    ),
 }
 errors = pytest.mark.parametrize("error", TEXTS, ids=str)
 

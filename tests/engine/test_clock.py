@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import platform
 import time
 
 import pytest
@@ -145,11 +146,25 @@ async def test_the_inner_of_two_timeouts_leaves_the_outer_one_alone(clock: Clock
     assert not outer.expired()
 
 
-def test_the_systems_clock_counts_the_time_of_a_suspended_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not hasattr(time, "CLOCK_BOOTTIME"):
-        pytest.skip("this system has no such clock")
-    monkeypatch.setattr(time, "clock_gettime", {time.CLOCK_BOOTTIME: 12.5}.__getitem__)
+# What a system has for the time that a suspended machine counts; Python's own clock stands still meanwhile.
+CLOCKS = {"Linux": "CLOCK_BOOTTIME", "Darwin": "CLOCK_MONOTONIC"}
+
+
+@pytest.mark.parametrize("system", CLOCKS)
+def test_the_systems_clock_counts_the_time_of_a_suspended_machine(
+    monkeypatch: pytest.MonkeyPatch, system: str
+) -> None:
+    """On this system, as it is; on the other, by the names that it has."""
+    monkeypatch.setattr(platform, "system", lambda: system)
+    monkeypatch.setattr(time, CLOCKS[system], 77, raising=False)
+    monkeypatch.setattr(time, "clock_gettime", {77: 12.5}.__getitem__)
     assert SystemClock().now() == 12.5
+
+
+def test_where_no_clock_counts_that_time_pythons_own_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "system", lambda: "Windows")
+    monkeypatch.setattr(time, "clock_gettime", None)
+    assert time.monotonic() <= SystemClock().now() <= time.monotonic()
 
 
 async def test_a_clock_in_memory_is_that_of_the_loop_and_what_it_was_set_forward_by() -> None:

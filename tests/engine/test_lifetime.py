@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -144,23 +145,26 @@ async def test_a_timeout_counts_while_the_index_is_made(locks: LockRepository, m
 
 
 class Away:
-    """A backend whose server cannot make the index at first."""
+    """A backend whose server cannot make the index at first, or can keep no locks at all."""
 
-    def __init__(self) -> None:
+    def __init__(self, refusal: LockError | None = None) -> None:
         self.attempts: list[float] = []
         self.made = False
+        self.refusal = refusal
 
     def bind(self) -> None:
         pass
 
     async def index(self) -> bool:
         self.attempts.append(now())
+        if self.refusal is not None:
+            raise self.refusal
         return self.made
 
 
 async def test_an_index_that_could_not_be_made_is_tried_again_after_10_seconds() -> None:
     backend: Any = Away()
-    lifetime = Lifetime(backend, backend, Background(), MemoryClock())
+    lifetime = Lifetime(backend, backend, backend, Background(), MemoryClock())
     for _ in range(25):
         await lifetime.begin()
         await asyncio.sleep(1)
@@ -170,3 +174,47 @@ async def test_an_index_that_could_not_be_made_is_tried_again_after_10_seconds()
         await lifetime.begin()
         await asyncio.sleep(1)
     assert backend.attempts == [0, 10, 20, 30]
+
+
+USES: dict[str, Callable[[LockRepository], Awaitable[object]]] = {
+    "obtain": lambda locks: locks.obtain("cron"),
+    "acquire": lambda locks: locks.acquire("cron"),
+    "acquire, asking once": lambda locks: locks.acquire("cron", timeout=0),
+    "lock": lambda locks: locks.lock("cron").__aenter__(),
+    "every": lambda locks: anext(locks.every(1, "cron")),
+    "create": lambda locks: locks.create("cron"),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+async def test_where_no_locks_can_be_kept_all_that_makes_one_says_so_and_sends_nothing(
+    locks: LockRepository, memory: FaultyLocks, use: str
+) -> None:
+    memory.faults = [Fault("index", error=LockError("a view keeps no locks"))]
+    for _ in range(2):
+        with pytest.raises(LockError, match="a view keeps no locks"):
+            await USES[use](locks)
+    assert memory.sent == {"index": 1}
+
+
+async def test_all_who_wait_for_the_same_look_hear_that_no_locks_can_be_kept(
+    locks: LockRepository, memory: FaultyLocks
+) -> None:
+    memory.faults = [Fault("index", delay=3, error=LockError("a view keeps no locks"))]
+    outcomes = await asyncio.gather(*(locks.obtain("cron") for _ in range(3)), return_exceptions=True)
+    assert [str(outcome) for outcome in outcomes] == ["a view keeps no locks"] * 3
+    assert len({id(outcome) for outcome in outcomes}) == 3  # an error collects the traceback of each raise
+
+
+async def test_what_cannot_keep_locks_is_looked_at_again_after_10_seconds() -> None:
+    backend: Any = Away(LockError("a view keeps no locks"))
+    lifetime = Lifetime(backend, backend, Background(), MemoryClock())
+    for _ in range(11):
+        with pytest.raises(LockError, match="a view"):
+            await lifetime.begin()
+        await asyncio.sleep(1)
+    assert backend.attempts == [0, 10]
+    backend.refusal, backend.made = None, True
+    await asyncio.sleep(9)
+    await lifetime.begin()
+    assert backend.attempts == [0, 10, 20]

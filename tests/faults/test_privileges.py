@@ -15,7 +15,7 @@ from pymongo.errors import OperationFailure
 from secured import ALL, CALLING, LEAST, Guarded
 from support import connected, until
 
-from mongolock_async import LockBackendError, LockRepository
+from mongolock_async import LockBackendError, LockError, LockRepository
 
 pytestmark = pytest.mark.long
 
@@ -85,6 +85,26 @@ async def test_the_least_are_enough_to_obtain_renew_and_release(
     lease = await locks.obtain("cron")
     assert lease is not None
     assert [await lease.renew(), await lease.release()] == [True, True]
+    assert warnings_of(caplog) == []
+
+
+async def test_the_least_are_enough_to_find_out_that_a_collection_cannot_keep_locks(
+    user: Make, guarded: Guarded
+) -> None:
+    one = await user(locks=LEAST)
+    collation = {"locale": "en", "strength": 2}
+    guarded.root[one.database.name].create_collection("locks", collation=collation)
+    with pytest.raises(LockError, match="has a default collation"):
+        await one.locks.obtain("cron")
+
+
+async def test_the_least_are_enough_to_find_the_index_under_another_name(
+    user: Make, guarded: Guarded, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = await user(locks=LEAST)
+    locks = guarded.root[one.database.name]["locks"]
+    locks.create_index("expires_at", expireAfterSeconds=86_400, name="mine")
+    assert await one.locks.obtain("cron") is not None
     assert warnings_of(caplog) == []
 
 

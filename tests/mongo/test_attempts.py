@@ -19,7 +19,7 @@ from pymongo.errors import (
     WriteConcernError,
 )
 
-from mongolock_async._mongo.attempts import AT_A_TIME, ATTEMPTS, CEASED, Attempts
+from mongolock_async._mongo.attempts import AT_A_TIME, ATTEMPTS, CEASED, DUPLICATE, Attempts
 from mongolock_async._mongo.link import Link
 
 
@@ -68,6 +68,7 @@ async def test_what_is_answered_is_sent_once() -> None:
         ServerSelectionTimeoutError(),
         OperationFailure("", 50),
         *(OperationFailure("", code) for code in sorted(CEASED)),
+        OperationFailure("", DUPLICATE),
         WriteConcernError("", 11602),
     ],
     ids=repr,

@@ -6,7 +6,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from mongo.shared import Fail, look
+from mongo.shared import Fail, Meanwhile, look
+from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
 from mongolock_async import LockBackendError, LockRepository
@@ -56,3 +57,41 @@ async def test_an_error_of_the_driver_is_wrapped_and_kept(locks: LockRepository,
     assert (error.action, error.name, error.kind, error.code) == ("obtain", "cron", "OperationFailure", 8000)
     assert isinstance(error.__cause__, OperationFailure)
     assert "secret" not in str(error)
+
+
+@pytest.fixture
+def commands() -> Meanwhile:
+    return Meanwhile()
+
+
+@on_standalone
+@pytest.mark.parametrize("way", ["obtain", "acquire", "create"])
+async def test_a_duplicate_key_of_claims_that_race_is_tried_again(
+    locks: LockRepository, collection: Any, uri: str, commands: Meanwhile, way: str
+) -> None:
+    """MongoDB hides the race for a name; this one is for another unique key, which goes meanwhile."""
+    await collection.create_index("capacity", unique=True)
+    await locks.create("other")
+    commands.clear()
+    with MongoClient[dict[str, Any]](uri) as blocking:
+
+        def give_way() -> None:
+            blocking[collection.database.name][collection.name].drop_index("capacity_1")
+
+        commands.todo = [lambda: None, give_way]
+        await getattr(locks, way)("cron")
+    assert commands.counts == {"findAndModify": 2}
+    assert await locks.get("cron") is not None
+
+
+@on_standalone
+async def test_a_duplicate_key_that_stays_is_an_error_of_the_claim(
+    locks: LockRepository, collection: Any, commands: Meanwhile
+) -> None:
+    await collection.create_index("capacity", unique=True)
+    await locks.create("other")
+    commands.clear()
+    with pytest.raises(LockBackendError, match="DuplicateKeyError") as caught:
+        await locks.obtain("cron")
+    assert caught.value.code == 11000
+    assert commands.counts["findAndModify"] < 10

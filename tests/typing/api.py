@@ -43,7 +43,7 @@ async def repositories() -> None:
     )
     blocking: MongoClient[dict[str, Any]] = MongoClient()
     LockRepository(motor.app.locks, renewal_collection=blocking.app.locks)
-    async with LockRepository(pymongo.app.locks, owner="me") as locks:
+    async with LockRepository(pymongo.app.locks, owner="me", retention=None) as locks:
         assert_type(locks, LockRepository)
 
 
