@@ -164,7 +164,7 @@ class Away:
 
 async def test_an_index_that_could_not_be_made_is_tried_again_after_10_seconds() -> None:
     backend: Any = Away()
-    lifetime = Lifetime(backend, backend, backend, Background(), MemoryClock())
+    lifetime = Lifetime(backend, backend, Background(), MemoryClock())
     for _ in range(25):
         await lifetime.begin()
         await asyncio.sleep(1)
