@@ -289,3 +289,14 @@ async def test_a_body_of_a_lease_is_not_cancelled_and_keeps_the_next_one_out_unt
     assert now() == about(3)
     await task
     assert await is_free(others)
+
+
+async def test_a_block_of_a_closed_repository_is_left_when_the_server_has_released_it(
+    locks: LockRepository, memory: FaultyLocks, others: LockRepository
+) -> None:
+    memory.faults = [Fault("release", delay=0.5)]
+    with pytest.raises(LeaseLostError, match="the repository was closed"):
+        async with locks.lock("cron"):
+            await locks.aclose()
+    assert now() == about(0.5)
+    assert await is_free(others)

@@ -17,7 +17,9 @@ from mongolock_async._engine.retries import PERIODS
 
 
 def errors(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
-    return [record for record in caplog.records if record.levelno == logging.ERROR]
+    errors = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert {record.name for record in errors} <= {"mongolock_async"}
+    return errors
 
 
 async def test_a_background_task_that_fails_leaves_one_line(
@@ -39,9 +41,11 @@ async def test_an_index_that_fails_unexpectedly_is_logged_and_no_claim_is_lost(
 ) -> None:
     memory.faults = [Fault("index", error=ZeroDivisionError())]
     assert await locks.obtain("cron")
+    assert await locks.obtain("another")
     assert len(errors(caplog)) == 1
+    assert memory.sent["index"] == 1
     await asyncio.sleep(11)
-    assert await locks.obtain("other")
+    assert await locks.obtain("third")
     assert memory.sent["index"] == 2
 
 
