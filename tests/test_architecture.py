@@ -28,7 +28,7 @@ ALLOWED = {
 }
 # And single modules, beyond that.
 EXCEPTIONS = {
-    "_api.backends": ("_mongo.backend", "_mongo.renewals", "_mongo.collection", "_memory.locks"),
+    "_api.backends": ("_mongo.backend", "_mongo.renewer", "_mongo.collection", "_memory.locks"),
     "_api.repository": ("_mongo.collection", "_memory.locks"),
     "_api.fence": ("_mongo.fence", "_mongo.collection"),
     "_api.lease": ("_mongo.collection",),

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from mongolock_async._engine.clock import SystemClock
 from mongolock_async._memory.locks import MemoryLocks
 from mongolock_async._mongo.backend import MongoBackend
-from mongolock_async._mongo.renewals import renewals_on
+from mongolock_async._mongo.renewer import renewer_on
 
 if TYPE_CHECKING:
-    from mongolock_async._engine.backend import Backend, Renewals
+    from mongolock_async._engine.backend import Backend, Renewer
     from mongolock_async._engine.clock import Clock
     from mongolock_async._mongo.collection import Collection, RenewalCollection
 
@@ -21,7 +21,7 @@ def backends_on(
     *,
     retention: float | None,
     timeout: float,
-) -> tuple[Backend, Renewals, Clock]:
+) -> tuple[Backend, Renewer, Clock]:
     """In seconds. See ``LockRepository``.
 
     Raises:
@@ -33,13 +33,13 @@ def backends_on(
         backend, clock = collection.backend(), collection.clock
     else:
         backend, clock = MongoBackend(collection, retention=retention, timeout=timeout), SystemClock()
-    renewals: Renewals
+    renewer: Renewer
     if renewal_collection is None:
-        renewals = backend
+        renewer = backend
     elif isinstance(renewal_collection, MemoryLocks):
-        renewals = renewal_collection.backend()
+        renewer = renewal_collection.backend()
     else:
-        renewals = renewals_on(renewal_collection, retention=retention, timeout=timeout)
-    if renewals.full_name != backend.full_name:
-        raise ValueError(f"renewal_collection must be {backend.full_name}, not {renewals.full_name}")
-    return backend, renewals, clock
+        renewer = renewer_on(renewal_collection, retention=retention, timeout=timeout)
+    if renewer.full_name != backend.full_name:
+        raise ValueError(f"renewal_collection must be {backend.full_name}, not {renewer.full_name}")
+    return backend, renewer, clock

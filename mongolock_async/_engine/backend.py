@@ -54,7 +54,7 @@ class Transaction(Protocol):
     def in_transaction(self) -> bool: ...
 
 
-class Renewals(Protocol):
+class Renewer(Protocol):
     """What renews the leases and places of one collection.
 
     All raise ``LockBackendError`` where there is no answer.
@@ -91,7 +91,7 @@ class Renewals(Protocol):
         """Let go of what it keeps of the driver's; the client is its user's, and stays open."""
 
 
-class Backend(Renewals, Protocol):
+class Backend(Renewer, Protocol):
     """The locks of one collection. Each call is one command, unless it says otherwise.
 
     Those that may grant a lock to others who wait (claim, ask, release, hand_over, withdraw, force, create)

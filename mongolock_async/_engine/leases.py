@@ -12,7 +12,7 @@ from mongolock_async._protocol.reply import Grant, Reply
 from mongolock_async._protocol.request import Request
 from mongolock_async._settings import default_margin
 
-from .backend import Backend, Renewals
+from .backend import Backend, Renewer
 from .background import Background
 from .block import Blocks
 from .clock import Clock
@@ -60,7 +60,7 @@ class Leases:
         self,
         member: str,
         backend: Backend,
-        renewals: Renewals,
+        renewals: Renewer,
         background: Background,
         clock: Clock,
         clock_margin: float | None,

@@ -8,7 +8,7 @@ import os
 
 from mongolock_async._errors import LockError
 
-from .backend import Backend, Renewals
+from .backend import Backend, Renewer
 from .background import Background
 from .clock import Clock
 
@@ -24,7 +24,7 @@ class Lifetime:
         loop: the event loop that it belongs to, from the first use on.
     """
 
-    def __init__(self, backend: Backend, renewals: Renewals, background: Background, clock: Clock) -> None:
+    def __init__(self, backend: Backend, renewals: Renewer, background: Background, clock: Clock) -> None:
         self._backend = backend
         self._renewals = renewals
         self._background = background

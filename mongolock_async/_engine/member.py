@@ -14,7 +14,7 @@ from mongolock_async._protocol.request import Request
 
 from . import clock as clocks
 from .abandoned import Abandoned
-from .backend import Backend, Renewals
+from .backend import Backend, Renewer
 from .background import Background, report
 from .caller import Caller, TimeUp
 from .clock import Clock
@@ -41,9 +41,7 @@ class Member:
         clock_margin: seconds by which a holder gives up before the server does; None: the default.
     """
 
-    def __init__(
-        self, backend: Backend, renewals: Renewals, clock: Clock, clock_margin: float | None
-    ) -> None:
+    def __init__(self, backend: Backend, renewals: Renewer, clock: Clock, clock_margin: float | None) -> None:
         self.id = secrets.token_hex(8)
         self.clock = clock
         self.background = Background()

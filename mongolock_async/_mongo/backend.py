@@ -118,11 +118,11 @@ class MongoBackend:
                 return _reply(await find({"_id": name}, projection.look(lease), session=session))
 
     async def renew(self, leases: Mapping[str, tuple[str, int]], within: float) -> set[str]:
-        """See ``Renewals``."""
+        """See ``Renewer``."""
         return await self._commands.update_many(renewal(leases), within)
 
     async def refresh(self, places: Mapping[str, str], within: float) -> set[str]:
-        """See ``Renewals``."""
+        """See ``Renewer``."""
         return await self._commands.update_many(refreshing(places), within)
 
     async def prolong(self, name: str, lease: str, token: int, ttl: TtlChange | None = None) -> Reply | None:

@@ -16,7 +16,7 @@ from support import CommandLog, until
 
 from mongolock_async import LeaseLostError, LockBackendError, LockRepository
 from mongolock_async._mongo.backend import MongoBackend
-from mongolock_async._mongo.renewals import BlockingRenewals
+from mongolock_async._mongo.renewer import BlockingRenewer
 from mongolock_async._protocol.request import Request
 
 on_standalone = pytest.mark.parametrize("uri", ["standalone"], indirect=True)
@@ -109,7 +109,7 @@ async def test_a_command_that_hangs_holds_up_no_other(
     async def is_sent() -> bool:
         return renewing.counts == {"update": 1}
 
-    thread = BlockingRenewals(renewals)
+    thread = BlockingRenewer(renewals)
     await fail("update", blockConnection=True, blockTimeMS=5_000)
     hung = asyncio.create_task(thread.renew({"a": ("m.1", 1)}, 20))
     await until(is_sent)
@@ -121,7 +121,7 @@ async def test_a_command_that_hangs_holds_up_no_other(
 @on_standalone
 @by_pymongo
 async def test_it_tells_which_leases_and_places_stand(collection: Any, renewals: Any) -> None:
-    backend, thread = MongoBackend(collection, retention=60, timeout=20), BlockingRenewals(renewals)
+    backend, thread = MongoBackend(collection, retention=60, timeout=20), BlockingRenewer(renewals)
     tokens = {}
     for name in ("a", "b"):
         reply = await backend.claim(Request(name, "me", 30.0), f"m.{name}")
@@ -138,7 +138,7 @@ async def test_it_tells_which_leases_and_places_stand(collection: Any, renewals:
 
 async def test_a_server_that_is_away_is_a_backend_error() -> None:
     with MongoClient[Any](AWAY) as client:
-        thread = BlockingRenewals(client.a.locks)
+        thread = BlockingRenewer(client.a.locks)
         with pytest.raises(LockBackendError) as failed:
             await thread.renew({"cron": ("m.1", 1)}, 0.05)
     assert (failed.value.action, failed.value.kind) == ("renew", "ServerSelectionTimeoutError")
@@ -147,7 +147,7 @@ async def test_a_server_that_is_away_is_a_backend_error() -> None:
 
 async def test_what_one_thread_cannot_do_is_raised_where_it_was_asked_for() -> None:
     with MongoClient[Any](AWAY) as client:
-        thread = BlockingRenewals(client.a.locks)
+        thread = BlockingRenewer(client.a.locks)
         with pytest.raises(AttributeError):
             await thread.renew(None, 5)  # type: ignore[arg-type]  # that is the point
 

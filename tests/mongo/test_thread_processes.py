@@ -64,6 +64,20 @@ FORKS = """
     asyncio.run(main())
 """
 
+MOVES = """
+        await use(locks)
+        await client.close()
+        return locks
+
+    async def elsewhere(locks):
+        try:
+            await locks.obtain("a")
+        except LockError as error:
+            print(error)
+
+    asyncio.run(elsewhere(asyncio.run(main())))
+"""
+
 
 def run(program: str, server: Mongod) -> subprocess.CompletedProcess[str]:
     """In a process of its own; it must end by itself."""
@@ -87,4 +101,11 @@ def test_a_program_that_forgets_to_close_ends_and_is_warned(standalone: Mongod) 
 def test_a_forked_child_is_refused_and_its_parents_thread_goes_on(standalone: Mongod) -> None:
     ended = run(FORKS, standalone)
     assert (ended.returncode, ended.stdout) == (0, "child 0\nheld True True\n"), ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_in_a_second_event_loop_it_is_refused(standalone: Mongod) -> None:
+    ended = run(MOVES, standalone)
+    assert ended.returncode == 0, ended.stderr
+    assert "belongs to another event loop" in ended.stdout
     assert "Traceback" not in ended.stderr

@@ -18,7 +18,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.synchronous.collection import Collection as PyMongoCollection
 
-from mongolock_async._engine.backend import Renewals
+from mongolock_async._engine.backend import Renewer
 from mongolock_async._errors import LockBackendError
 from mongolock_async._protocol.renewal import Renewal, refreshing, renewal
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def renewals_on(collection: RenewalCollection, *, retention: float | None, timeout: float) -> Renewals:
+def renewer_on(collection: RenewalCollection, *, retention: float | None, timeout: float) -> Renewer:
     """What renews on this collection.
 
     Raises:
@@ -40,12 +40,12 @@ def renewals_on(collection: RenewalCollection, *, retention: float | None, timeo
     """
     check_renewal_collection(collection)
     if isinstance(collection, PyMongoCollection):
-        return BlockingRenewals(collection)
+        return BlockingRenewer(collection)
     return MongoBackend(collection, retention=retention, timeout=timeout)
 
 
-class BlockingRenewals:
-    """Renews by PyMongo's blocking client. See ``Renewals``.
+class BlockingRenewer:
+    """Renews by PyMongo's blocking client. See ``Renewer``.
 
     Each command has a thread for as long as it takes: one that hangs holds up no other.
     """
@@ -66,18 +66,18 @@ class BlockingRenewals:
         return self._locks.full_name
 
     def bind(self) -> None:
-        """See ``Renewals``. A blocking client belongs to no event loop."""
+        """See ``Renewer``. A blocking client belongs to no event loop."""
 
     async def renew(self, leases: Mapping[str, tuple[str, int]], within: float) -> set[str]:
-        """See ``Renewals``."""
+        """See ``Renewer``."""
         return await _in_a_thread(functools.partial(self._update, renewal(leases), within))
 
     async def refresh(self, places: Mapping[str, str], within: float) -> set[str]:
-        """See ``Renewals``."""
+        """See ``Renewer``."""
         return await _in_a_thread(functools.partial(self._update, refreshing(places), within))
 
     async def aclose(self) -> None:
-        """See ``Renewals``. It keeps nothing; a command that hangs ends with its time."""
+        """See ``Renewer``. It keeps nothing; a command that hangs ends with its time."""
 
     def _update(self, those: Renewal, within: float) -> set[str]:
         """As ``Commands.update_many``, for the thread that it stops."""
