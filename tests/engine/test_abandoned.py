@@ -249,9 +249,8 @@ async def test_a_loop_that_is_left_is_not_warned_of(
         task = asyncio.create_task(loop())
         await asyncio.sleep(PERIOD + 1)
         task.cancel()
-        await asyncio.wait([task])
-        if bound:
-            del task
+        await asyncio.gather(task, return_exceptions=True)
+        del task
         gc.collect()
         await settle()
         await asyncio.sleep(0.2)

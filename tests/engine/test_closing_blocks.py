@@ -28,6 +28,7 @@ class Body:
         self._takes = takes
         self._lock = locks.lock("cron", ttl=ttl)
         self.task = asyncio.create_task(self._run())
+        self.task.add_done_callback(lambda task: task.exception())
 
     async def _run(self) -> None:
         async with self._lock:
@@ -87,7 +88,7 @@ async def test_closing_waits_for_a_body_no_longer_than_its_timeout(
 async def test_the_release_of_a_block_is_waited_for(
     locks: LockRepository, memory: FaultyLocks, others: LockRepository
 ) -> None:
-    Body(locks, 1).task.add_done_callback(lambda task: task.exception())
+    Body(locks, 1)
     await settle()
     memory.faults = [Fault("release", delay=2)]
     await locks.aclose()
@@ -101,7 +102,7 @@ async def test_a_lease_without_a_block_is_released_before_the_bodies_end(
     locks: LockRepository, others: LockRepository
 ) -> None:
     lease = await locks.acquire("other", keep_alive=True)
-    Body(locks, 2).task.add_done_callback(lambda task: task.exception())
+    Body(locks, 2)
     await settle()
     closing = asyncio.create_task(locks.aclose())
     await settle()
@@ -112,7 +113,7 @@ async def test_a_lease_without_a_block_is_released_before_the_bodies_end(
 
 
 async def test_those_who_wait_are_told_before_the_bodies_end(locks: LockRepository) -> None:
-    Body(locks, 2).task.add_done_callback(lambda task: task.exception())
+    Body(locks, 2)
     await settle()
     waiter = waiting(locks)
     await settle()

@@ -64,6 +64,7 @@ async def test_closing_50_leases_takes_no_longer_than_its_timeout(
     finally:
         if how == "stopped":
             server.node.resume()
+            await locks.aclose(timeout=30)  # a connection that is cut off here would trouble the next test
 
 
 @pytest.mark.parametrize("how", ["stopped", "killed"])
@@ -99,6 +100,7 @@ async def test_a_body_is_told_of_the_closing_while_the_server_is_dead(
             await task
     finally:
         server.node.resume()
+        await locks.aclose(timeout=30)
 
 
 @pytest.mark.parametrize(("waited", "pause"), [(0.02, 0), (0.3, 0), (0.3, 1), (1.5, 0)])

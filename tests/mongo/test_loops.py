@@ -67,7 +67,8 @@ def test_a_client_for_renewals_of_another_loop_is_refused(
         await renewing.loops.command("ping")
 
     with asyncio.Runner() as first:
-        client, renewing = (client_of(driver, standalone) for _ in range(2))
+        client = client_of(driver, standalone)
+        renewing: AsyncMongoClient[Any] = AsyncMongoClient(standalone.uri)
         first.run(first_use())
         locks = LockRepository(client.loops.locks, renewal_collection=renewing.loops.locks)
         with pytest.raises(LockError, match="belongs to another event loop"):
