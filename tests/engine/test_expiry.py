@@ -118,7 +118,7 @@ async def test_a_waiter_that_died_costs_the_next_one_10_s_at_most(
     assert [holder.remaining for holder in (await look(locks)).holders] == [about(min(ttl, 10))]
     await waiter
     if ttl == 600:
-        assert now() - released == about(10.002)
+        assert 10 - MS <= now() - released <= 10.002 + MS
     else:  # at the latest when it is told of the others
         assert ttl - MS <= now() - released <= 8 + 0.052 + MS
 
@@ -138,7 +138,7 @@ async def test_that_is_so_however_long_it_has_waited_before_it_died(
     released = now()
     await held.release()
     await waiter
-    assert now() - released == about(10.002)
+    assert 10 - MS <= now() - released <= 10.002 + MS
 
 
 @pytest.mark.usefixtures("_both_ways")
