@@ -199,8 +199,8 @@ class LockRepository(Bound):
         Boundaries that pass while the body runs are skipped by its process; another may take one as
         long as it lasts. A boundary whose holder dies is not run again, and the next one as soon as the
         dead holder's lease has expired. Boundaries before the first call are not made up for. Nobody
-        interrupts the body if its lease is lost (``lease.lost``). An error ends the iterator: call
-        ``every`` again once MongoDB is back.
+        interrupts the body if its lease is lost (``lease.lost``). While MongoDB is away, it logs one
+        line, and goes on with the next boundary once MongoDB is back; ``aclose`` ends the iteration.
 
         Args:
             period: seconds, or a timedelta, from one boundary to the next; whole milliseconds, 0.1 s or more.
@@ -211,7 +211,8 @@ class LockRepository(Bound):
 
         Raises:
             TypeError, ValueError: an argument is wrong.
-            LockError, LockBackendError: from the iterator, as ``obtain``.
+            LockBackendError: from the iterator: MongoDB refuses (codes 13 and 18).
+            LockError: from the iterator, as ``obtain``.
         """
         seconds = _settings.check_life("period", period)
         request = self._request(name, owner, ttl, keep_alive=True)

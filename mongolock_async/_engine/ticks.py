@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
+from mongolock_async._errors import LockError
 from mongolock_async._protocol.reply import Tick
 from mongolock_async._protocol.request import Request
 from mongolock_async._settings import milliseconds
 
-from .clock import Clock, sleep
-from .holding import Holding
+from .clock import Clock
+from .holding import CLOSED, Holding
 from .member import WORD, Member
+from .outage import Outage
 from .pauses import Backoff
 
 # Later than any date: a claim that is never granted, and only tells the time.
@@ -22,13 +24,28 @@ TRIES = 20
 
 
 async def ticks(member: Member, request: Request, period: float) -> AsyncGenerator[Holding | None, None]:
-    """At each boundary: what is held in one process, None in the others."""
+    """At each boundary: what is held in one process, None in the others. Ends when the member is closed."""
     period_ms = milliseconds(period)
-    _, reply = await member.claim(request.ticking(period_ms, NEVER_MS))
-    done = _Done(reply.tick, period_ms, member.clock)
+    done: _Done | None = None
+    outage = Outage(f"every {period:g} s, {request.name!r}")
+    member.lifetime.check()
     while True:
-        await done.next_boundary()
-        holding, tick = await _claim(member, request, period_ms, done.boundary_ms)
+        try:
+            if done is None:
+                _, reply = await member.claim(request.ticking(period_ms, NEVER_MS))
+                done = _Done(reply.tick, period_ms, member.clock)
+                outage.over()
+            await member.lifetime.sleep(done.until_next())
+            holding, tick = await _claim(member, request, period_ms, done.boundary_ms)
+        except LockError as error:
+            if member.lifetime.is_closed:
+                return
+            pause = outage.met(error)
+            done = None
+            await member.lifetime.sleep(pause)
+            continue
+        if member.lifetime.is_closed:
+            return
         early = tick.boundary_ms <= done.boundary_ms
         done.hear(tick)
         if holding is not None:
@@ -36,7 +53,8 @@ async def ticks(member: Member, request: Request, period: float) -> AsyncGenerat
                 with member.abandoned.unless_its_task_fails(holding):
                     yield holding
             finally:
-                await member.release_within(holding, WORD)
+                if holding.ended != CLOSED:  # else, whoever closes gives it back
+                    await member.release_within(holding, WORD)
         elif not early:
             yield None
 
@@ -56,14 +74,14 @@ class _Done:
         self.boundary_ms = max(self.boundary_ms, tick.boundary_ms)
         self._due = self._clock.now() + tick.until_next
 
-    async def next_boundary(self) -> None:
-        """Sleep until the next boundary; those that have passed already are skipped."""
+    def until_next(self) -> float:
+        """Seconds until the next boundary; those that have passed already are skipped."""
         late_ms = (self._clock.now() - self._due) * 1000
         if late_ms > 0:
             skipped = int(late_ms // self._period_ms) + 1
             self.boundary_ms += skipped * self._period_ms
             self._due += skipped * self._period_ms / 1000
-        await sleep(self._clock, self._due - self._clock.now() + BEHIND)
+        return self._due - self._clock.now() + BEHIND
 
 
 async def _claim(
@@ -81,4 +99,4 @@ async def _claim(
         pause = min(backoff.pause(reply.next_expiry), period_ms / 1000 / TRIES)
         if pause >= tick.until_next:
             return None, tick
-        await sleep(member.clock, pause)
+        await member.lifetime.sleep(pause)
