@@ -216,3 +216,15 @@ async def test_an_iteration_that_begins_after_the_end_says_so(memory: FaultyLock
     await locks.aclose()
     with pytest.raises(LockError, match="closed"):
         await anext(locks.every(PERIOD, "cron"))
+
+
+async def test_after_an_outage_that_set_the_servers_clock_back_no_boundary_is_waited_for_again(
+    locks: LockRepository, memory: FaultyLocks, runs: Runs
+) -> None:
+    task = asyncio.create_task(runs.follow(locks, 6))
+    await asyncio.sleep(3 * PERIOD + 1)
+    memory._store._epoch -= 2 * PERIOD
+    await outage(memory, PERIOD)
+    await task
+    assert runs.served == [1, 2, 3, 4, 5, 6]
+    assert runs.idle == 0
