@@ -19,8 +19,9 @@ SHORTEST = 0.1
 def main() -> int:
     """Run until Ctrl-C, or for so many ticks."""
     options = _options()
-    # What goes wrong is said in the demo's own lines.
-    logging.getLogger("mongolock_async").setLevel(logging.ERROR)
+    logger = logging.getLogger("mongolock_async")
+    logger.addHandler(_terminal.Says())
+    logger.propagate = False
     try:
         return asyncio.run(_run(options))
     except KeyboardInterrupt:

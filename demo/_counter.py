@@ -12,7 +12,7 @@ from pymongo import AsyncMongoClient
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import OperationFailure, PyMongoError
 
-from mongolock_async import Lease, LockBackendError, LockError, LockRepository
+from mongolock_async import Lease, LockError, LockRepository
 
 from ._terminal import DIM, GREEN, YELLOW, say
 
@@ -20,7 +20,6 @@ DATABASE = "mongolock_demo"
 # Codes: not authorised, authentication failed. Waiting does not help.
 REFUSED = {13, 18}
 SILENCE = 3.0
-PAUSE = 1.0
 GOODBYE = 0.1
 LINES_OF_A_HOLDER = 4
 
@@ -32,18 +31,11 @@ async def count(uri: str, every: float, ticks: int | None, name: str) -> int:
     try:
         async with LockRepository(database["locks"], command_timeout=SILENCE) as locks:
             task = _Task(locks, database["counters"], every, name)
-            while True:
-                try:
-                    return await task.run(ticks)
-                except (LockBackendError, PyMongoError) as error:
-                    if _refused(error):
-                        say(f"MongoDB refuses: {error}", YELLOW)
-                        return 1
-                    task.missing(error)
-                    await asyncio.sleep(PAUSE)
-                except LockError as error:
-                    say(str(error), YELLOW)
-                    return 1
+            try:
+                return await task.run(ticks)
+            except (LockError, PyMongoError) as error:
+                say(f"MongoDB refuses: {error}" if _refused(error) else str(error), YELLOW)
+                return 1
     finally:
         # It would look for a server once more, to say goodbye.
         with contextlib.suppress(TimeoutError):
@@ -61,33 +53,30 @@ class _Task:
         self._counters = counters
         self._every = every
         self._name = name
-        self._done = 0
-        self._away = False
 
     async def run(self, ticks: int | None) -> int:
-        """Until all ticks are done; raises when MongoDB goes away, and may be run again then."""
+        """Until so many ticks are done."""
+        done = 0
         async with aclosing(self._locks.every(self._every, self._name)) as iterator:
             async for lease in iterator:
-                if self._away:
-                    self._away = False
-                    say("MongoDB is back", YELLOW)
                 say(f"Running increment task at {datetime.now(UTC).isoformat(timespec='milliseconds')}", DIM)
                 if lease is None:
                     for _ in range(LINES_OF_A_HOLDER):
                         say()
                 else:
-                    await self._increment(lease)
-                self._done += 1
-                if self._done == ticks:
+                    await self._try_to_increment(lease)
+                done += 1
+                if done == ticks:
                     break
         return 0
 
-    def missing(self, error: Exception) -> None:
-        """Say once that MongoDB is away."""
-        if not self._away:
-            kind = type(error.__cause__ or error).__name__
-            say(f"MongoDB is away ({kind}); waiting for it", YELLOW)
-        self._away = True
+    async def _try_to_increment(self, lease: Lease) -> None:
+        try:
+            await self._increment(lease)
+        except (LockError, PyMongoError) as error:
+            if _refused(error):
+                raise
+            say(f"Not known to be incremented: {type(error.__cause__ or error).__name__}", YELLOW)
 
     async def _increment(self, lease: Lease) -> None:
         say("Lock obtained", GREEN)

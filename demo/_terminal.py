@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 
@@ -17,3 +18,13 @@ def say(line: str = "", colour: str | None = None) -> None:
     """Print a line."""
     coloured = colour and sys.stdout.isatty() and "NO_COLOR" not in os.environ
     print(f"\033[{colour}m{line}\033[0m" if coloured else line)
+
+
+class Says(logging.Handler):
+    """Says what the package logs of outages; all else that goes wrong is said in the demo's own lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say it, without the name of the schedule."""
+        _, _, text = record.getMessage().partition(": MongoDB is ")
+        if text:
+            say(f"MongoDB is {text}", YELLOW)

@@ -82,6 +82,15 @@ def check_life(argument: str, value: object) -> float:
     return seconds
 
 
+def check_offset(value: object, period: float) -> float:
+    """How much later than the multiples of the period: 0, or a duration that is shorter than the period."""
+    zero = not isinstance(value, bool) and value in {0, timedelta()}
+    seconds = 0.0 if zero else check_seconds("offset", value)
+    if seconds and milliseconds(seconds) >= milliseconds(period):
+        raise ValueError(f"offset must be less than the period, {period:g} s, not {value!r}")
+    return seconds
+
+
 def check_timeout(value: object) -> float | None:
     """How long to wait; 0, or less, as what is left of a budget may be: not at all; None: for ever."""
     if value is None:

@@ -128,6 +128,7 @@ def test_the_public_names_are_these() -> None:
         "LockInfo",
         "LockRepository",
         "LockTimeoutError",
+        "Schedule",
         "StaleTokenError",
         "Stats",
         "Waiter",

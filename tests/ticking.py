@@ -1,4 +1,4 @@
-"""Processes that take part in ``every``, and what they did. For the rooms that have virtual time."""
+"""Processes that take part in a schedule, and what they did. For the rooms that have virtual time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from waiters import now
 
-from mongolock_async import Lease, LockRepository
+from mongolock_async import Lease, LockRepository, Schedule
 from mongolock_async.testing import MemoryLocks
 
 PERIOD = 5
@@ -18,6 +18,11 @@ BEHIND = 0.001
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 Body = Callable[[Lease], Awaitable[None]]
+# The same boundaries, made in two ways.
+KINDS: dict[str, Callable[[LockRepository], Schedule]] = {
+    "every": lambda locks: locks.every(PERIOD, "cron"),
+    "cron": lambda locks: locks.cron("*/5 * * * * *", "cron", tz="UTC"),
+}
 
 
 class Runs:
@@ -29,13 +34,14 @@ class Runs:
         most: the most bodies that ran at a time.
     """
 
-    def __init__(self, memory: MemoryLocks) -> None:
+    def __init__(self, memory: MemoryLocks, kind: str = "every") -> None:
         self.served: list[int] = []
         self.when: list[float] = []
         self.idle = 0
         self.most = 0
         self._inside = 0
         self._memory = memory
+        self._kind = KINDS[kind]
 
     def boundary(self, ahead: float = 0.0) -> int:
         """The last one that the clock will have passed in so many seconds."""
@@ -43,7 +49,7 @@ class Runs:
 
     async def follow(self, locks: LockRepository, last: int, body: Body | None = None) -> None:
         """Take part until this boundary."""
-        async with aclosing(locks.every(PERIOD, "cron")) as ticks:
+        async with aclosing(self._kind(locks)) as ticks:
             async for lease in ticks:
                 if lease is None:
                     self.idle += 1

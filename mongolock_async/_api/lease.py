@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -16,6 +17,8 @@ from .fence import Fenced
 
 if TYPE_CHECKING:
     from mongolock_async._mongo.collection import Collection
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Lease(Bound):
@@ -92,6 +95,12 @@ class Lease(Bound):
         After ``renew(ttl=...)``, the new one.
         """
         return self._holding.ttl
+
+    @property
+    def boundary(self) -> datetime | None:
+        """The boundary of a schedule that it was granted for, in UTC; None: it is no schedule's."""
+        since_1970 = self._holding.boundary_ms
+        return None if since_1970 is None else EPOCH + timedelta(milliseconds=since_1970)
 
     @property
     def lost(self) -> asyncio.Event:

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+from zoneinfo import ZoneInfo
 
 from mongolock_async import _settings
+from mongolock_async._engine.boundaries import Periodic
+from mongolock_async._engine.cron import Cron
 from mongolock_async._engine.member import Member
 from mongolock_async._protocol.request import Request
-from mongolock_async._settings import Owner, Seconds, check_name, check_owner, check_seconds, check_timeout
+from mongolock_async._settings import (
+    Owner,
+    Seconds,
+    check_life,
+    check_name,
+    check_offset,
+    check_owner,
+    check_seconds,
+    check_timeout,
+    milliseconds,
+)
 
 from .backends import backends_on
 from .bound import Bound
 from .info import LockInfo, lock_info
 from .lease import Lease
 from .lock import NAMELESS, Lock
-from .schedule import leases_by_tick
+from .schedule import Schedule
 from .stats import Stats, stats_of
 
 if TYPE_CHECKING:
@@ -186,36 +199,65 @@ class LockRepository(Bound):
         return Lock(self._member, request, check_timeout(timeout), name_of)
 
     def every(
-        self, period: Seconds, name: str, owner: Owner | None = None, *, ttl: Seconds | None = None
-    ) -> AsyncGenerator[Lease | None, None]:
-        """Wake at each boundary of the server's clock, in every process, to work in one of them.
-
-        The boundaries are the multiples of the period since 1970-01-01 UTC, by the server's clock,
-        whatever the local clock says. At each one, one process gets the lease, and the others None.
-        The lease is kept alive while the body of the loop runs, and released when the loop goes on,
-        ends or raises. (Python closes an iterator that was left by ``break`` when nobody refers to
-        it any more; ``contextlib.aclosing`` does so at once.)
-
-        Boundaries that pass while the body runs are skipped by its process; another may take one as
-        long as it lasts. A boundary whose holder dies is not run again, and the next one as soon as the
-        dead holder's lease has expired. Boundaries before the first call are not made up for. Nobody
-        interrupts the body if its lease is lost (``lease.lost``). An error ends the iterator: call
-        ``every`` again once MongoDB is back.
+        self,
+        period: Seconds,
+        name: str,
+        owner: Owner | None = None,
+        *,
+        ttl: Seconds | None = None,
+        offset: Seconds = 0,
+    ) -> Schedule:
+        """A schedule with a boundary at each multiple of the period since 1970-01-01 UTC. Sends nothing.
 
         Args:
-            period: seconds, or a timedelta, from one boundary to the next; whole milliseconds, 0.1 s or more.
-            name: as for ``obtain``; the document under it remembers the last boundary served.
+            period: seconds, or a timedelta, from one boundary to the next: 0.1 s or more, whole milliseconds.
+            name: as for ``obtain``; the document under it remembers the last boundary that was served.
             owner: as for ``obtain``.
             ttl: seconds, or a timedelta, that the lease lives unrenewed; never longer than the
                 period. None: the repository's, or the period if that is shorter.
+            offset: seconds, or a timedelta, that all boundaries come later; less than the period.
 
         Raises:
             TypeError, ValueError: an argument is wrong.
-            LockError, LockBackendError: from the iterator, as ``obtain``.
         """
-        seconds = _settings.check_life("period", period)
+        seconds = check_life("period", period)
+        shift = check_offset(offset, seconds)
+        boundaries = Periodic(milliseconds(seconds), milliseconds(shift) if shift else 0)
+        return Schedule(self._member, self._request(name, owner, ttl, keep_alive=True), boundaries)
+
+    def cron(
+        self,
+        expression: str,
+        name: str,
+        owner: Owner | None = None,
+        *,
+        tz: str | ZoneInfo,
+        ttl: Seconds | None = None,
+        catch_up: Seconds | None = None,
+    ) -> Schedule:
+        """A schedule with a boundary at each moment of a cron expression. Sends nothing.
+
+        It needs the extra ``cron``. Where a change of clocks leaves out or repeats a local time, Debian's
+        cron is the model (docs/schedules.md).
+
+        Args:
+            expression: minute, hour, day of month, month, day of week; six fields begin with the second. Or
+                ``@hourly``, ``@daily``, ``@midnight``, ``@weekly``, ``@monthly``, ``@yearly``, ``@annually``.
+            name: as for ``every``.
+            owner: as for ``obtain``.
+            tz: the time zone: its key, such as ``"Europe/Berlin"``, or a ``zoneinfo.ZoneInfo``.
+            ttl: as for ``every``; never longer than from one boundary to the next.
+            catch_up: seconds, or a timedelta: if the last boundary was missed, since no process was there or
+                MongoDB was away, it is run at the start, if it is not older. None: it is not run. A schedule
+                that was never served begins with its next boundary.
+
+        Raises:
+            TypeError, ValueError: an argument is wrong; it names the field.
+            ImportError: the extra ``cron`` is not installed.
+        """
+        late = None if catch_up is None else check_seconds("catch_up", catch_up)
         request = self._request(name, owner, ttl, keep_alive=True)
-        return leases_by_tick(self._member, request.shortened(seconds), seconds)
+        return Schedule(self._member, request, Cron(expression, tz), late)
 
     async def create(self, name: str) -> None:
         """Make the document of a lock and the TTL index. Optional: the first claim does it too.

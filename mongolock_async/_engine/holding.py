@@ -35,6 +35,7 @@ class Holding:
         exclusive: whether it takes the whole capacity.
         kept: whether it is kept alive for somebody.
         ticking: whether it is for a boundary, so that the iterator of its schedule releases it.
+        boundary_ms: which boundary it was granted for; None: it is no schedule's.
         kind: "first" from a grant by somebody else's command to the first renewal, and then "lease".
         life: seconds that it lives unrenewed.
         lost: set when it ends without having been released.
@@ -57,6 +58,7 @@ class Holding:
         self.exclusive = request.weight == request.capacity
         self.kept = request.keep_alive
         self.ticking = request.tick is not None
+        self.boundary_ms: int | None = None
         self.owner = request.owner
         self.life = request.ttl
         self.kind = "lease"

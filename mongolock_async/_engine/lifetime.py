@@ -10,7 +10,7 @@ from mongolock_async._errors import LockError
 
 from .backend import Backend, Renewer
 from .background import Background
-from .clock import Clock
+from .clock import Clock, wait
 
 # Seconds until an index that could not be made for want of a server is tried again, and until a collection
 # that cannot keep locks is looked at again.
@@ -36,11 +36,17 @@ class Lifetime:
         self.loop: asyncio.AbstractEventLoop | None = None
         self._used = False
         self._closed = False
+        self._sleepers: set[asyncio.Event] = set()
 
     @property
     def is_open(self) -> bool:
         """Whether it was used in this process, and not closed since."""
         return self._used and not self._closed and os.getpid() == self._pid
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it has ended."""
+        return self._closed
 
     def check(self) -> None:
         """Refuse work in a forked child, in another event loop, and after the end."""
@@ -79,9 +85,22 @@ class Lifetime:
         if self._refused is not None:
             raise LockError(*self._refused.args) from self._refused.__cause__
 
+    async def sleep(self, seconds: float) -> None:
+        """Let so much time pass, or less, if it is closed meanwhile."""
+        if self._closed:
+            return
+        awake = asyncio.Event()
+        self._sleepers.add(awake)
+        try:
+            await wait(self._clock, awake, seconds)
+        finally:
+            self._sleepers.discard(awake)
+
     def close(self) -> None:
-        """No more work is taken."""
+        """No more work is taken; those who sleep wake."""
         self._closed = True
+        for awake in self._sleepers:
+            awake.set()
 
     async def _make_index(self) -> None:
         made, self._refused = False, None

@@ -25,15 +25,16 @@ LAST_PLACE = 100
 
 
 class Backoff:
-    """Growing, jittered pauses, from 20 to 250 ms."""
+    """Growing, jittered pauses: from 20 to 250 ms, unless it is told otherwise."""
 
-    def __init__(self) -> None:
-        self._next = 2 * FIRST
+    def __init__(self, first: float = 2 * FIRST, longest: float = LONGEST) -> None:
+        self._next = min(first, longest)
+        self._longest = longest
 
     def pause(self, until_expiry: float | None) -> float:
         """The next pause; never past the holder's expiry. None: nobody is known to hold the lock."""
         pause = self._next * random.uniform(0.5, 1)
-        self._next = min(self._next * 1.5, LONGEST)
+        self._next = min(self._next * 1.5, self._longest)
         return pause if until_expiry is None else min(pause, until_expiry + AFTER_EXPIRY)
 
 

@@ -16,16 +16,9 @@ def reply(document: Document, lease: str, now: int, *, by: str) -> Answer:
     return answer | (_mine(live[0], now) if live else _nothing(document, lease, now))
 
 
-def tick(document: Document, lease: str, period: int, now: int) -> TickAnswer:
-    """The boundary, whether it is served, and the time to the next."""
-    current = now - now % period
-    last = document.boundary
-    won = any(holder.lease == lease for holder in document.holders)
-    return {
-        "boundary_ms": last if won and last is not None else current,
-        "served": last is not None and last >= current,
-        "next_ms": current + period - now,
-    }
+def tick(document: Document, now: int) -> TickAnswer:
+    """What the clock shows, and the last boundary that was served."""
+    return {"now_ms": now, "last_ms": document.boundary}
 
 
 def look(document: Document, lease: str, now: int) -> Answer:

@@ -226,11 +226,8 @@ class MemoryBackend:
 
         def work(document: Document, now: int, by: str) -> Reply:
             if (tick := request.tick) is not None:
-                period, after = tick.period_ms, tick.after_ms
-                document.claim_tick(now, lease, owner=owner, ttl=ttl, period=period, after=after, by=by)
-                return Reply(
-                    answers.reply(document, lease, now, by=by), answers.tick(document, lease, period, now)
-                )
+                document.claim_tick(now, lease, owner=owner, ttl=ttl, tick=tick, by=by)
+                return Reply(answers.reply(document, lease, now, by=by), answers.tick(document, now))
             if first is None:
                 document.claim(now, lease, owner=owner, ttl=ttl, by=by, **size)
             else:

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from mongolock_async._protocol.pipeline import PLACE_MS
+from mongolock_async._protocol.request import TickRequest
 from mongolock_async._settings import Owner
 
 
@@ -74,17 +75,19 @@ class Document:
         entry = Entry(lease, owner, weight, ttl, now, now + PLACE_MS, first, ear)
         self._claim(now, entry, capacity, by, wait=True)
 
-    def claim_tick(
-        self, now: int, lease: str, *, owner: Owner, ttl: int, period: int, after: int, by: str
-    ) -> None:
-        """Try to claim the current boundary, if it is later than ``after`` and nobody had it yet."""
-        current = now - now % period
-        joins = current > after and (self.boundary is None or current > self.boundary)
+    def claim_tick(self, now: int, lease: str, *, owner: Owner, ttl: int, tick: TickRequest, by: str) -> None:
+        """Try to claim a boundary, from its moment until its end, if no later one is served.
+
+        With a period, the one that lasts now is claimed: so many periods later.
+        """
+        due = tick.due_ms
+        current = due if tick.period_ms is None else now - (now - due) % tick.period_ms
+        joins = (self.boundary is None or self.boundary < current) and due <= now < tick.until_ms
         entry = Entry(lease, owner, 1, ttl, now, now + PLACE_MS)
         self._claim(now, entry, 1, by, joins=joins)
         if any(holder.lease == lease and holder.by == by for holder in self.holders):
             self.boundary = current
-            self.expires_at = max(self.expires_at or 0, current + period)
+            self.expires_at = max(self.expires_at or 0, current + tick.kept_ms)
 
     def ask(self, now: int, lease: str, *, by: str) -> None:
         """Refresh a place, or give its grant the whole ttl; take what dead holders have left."""

@@ -22,11 +22,8 @@ def claim_command(
     """
     owner, ttl_ms = request.owner, milliseconds(request.ttl)
     if (tick := request.tick) is not None:
-        period_ms, after_ms = tick.period_ms, tick.after_ms
-        stages = pipeline.claim_tick(
-            lease, owner=owner, ttl_ms=ttl_ms, period_ms=period_ms, after_ms=after_ms, by=by
-        )
-        return stages, projection.reply_tick(lease, by=by, period_ms=period_ms)
+        stages = pipeline.claim_tick(lease, owner=owner, ttl_ms=ttl_ms, tick=tick, by=by)
+        return stages, projection.reply_tick(lease, by=by)
     if first is None:
         size = {"weight": request.weight, "capacity": request.capacity}
         stages = pipeline.claim(lease, owner=owner, ttl_ms=ttl_ms, by=by, **size)

@@ -47,9 +47,14 @@ def left(now: Expression) -> Expression:
     return {"$subtract": ["$$e.expires", now]}
 
 
-def boundary(period_ms: int, now: Expression) -> Expression:
-    """The last multiple of the period, counted from the epoch, that is not after ``now``."""
-    return {"$subtract": [now, {"$mod": [{"$toLong": now}, period_ms]}]}
+def date(ms: int) -> Expression:
+    """So many milliseconds after the beginning of 1970."""
+    return {"$toDate": {"$toLong": ms}}
+
+
+def last_boundary(first: Expression, period_ms: int, now: Expression) -> Expression:
+    """The last one that is not after ``now``, of those that come a period after each other."""
+    return {"$subtract": [now, {"$mod": [{"$subtract": [now, first]}, period_ms]}]}
 
 
 def keep(array: Expression, condition: Expression) -> Expression:

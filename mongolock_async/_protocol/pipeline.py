@@ -14,7 +14,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from .expressions import NOW, Expression, Stage, boundary, each, is_grant, keep, living_on, some, without
+from .expressions import (
+    NOW,
+    Expression,
+    Stage,
+    date,
+    each,
+    is_grant,
+    keep,
+    last_boundary,
+    living_on,
+    some,
+    without,
+)
+from .request import TickRequest
 from .transition import transition
 
 # How long a place in the queue lives unless it is refreshed.
@@ -66,23 +79,27 @@ def claim_tick(
     *,
     owner: str | int,
     ttl_ms: int,
-    period_ms: int,
-    after_ms: int,
+    tick: TickRequest,
     by: str,
     now: Expression = NOW,
 ) -> list[Stage]:
-    """Try to claim the current boundary, if it is later than ``after_ms`` and nobody had it yet."""
-    current = boundary(period_ms, now)
+    """Try to claim a boundary, from its moment until its end, if no later one is served.
+
+    With a period, the one that lasts now is claimed: so many periods later.
+    """
+    due = date(tick.due_ms)
+    current = due if tick.period_ms is None else last_boundary(due, tick.period_ms, now)
     joins = {
         "$and": [
             _joins(lease, 1),
-            {"$gt": [{"$toLong": current}, after_ms]},
-            {"$gt": [current, "$boundary"]},
+            {"$lt": ["$boundary", current]},
+            {"$lte": [due, now]},
+            {"$lt": [now, date(tick.until_ms)]},
         ]
     }
     won = some("$holders", {"$and": [{"$eq": ["$$e.by", by]}, {"$eq": ["$$e.lease", lease]}]})
-    # The document must outlive the boundary that it remembers, however long the period is.
-    lasts = {"$max": ["$expires_at", {"$add": [current, period_ms]}]}
+    # The document must outlive the boundary that it remembers.
+    lasts = {"$max": ["$expires_at", {"$add": [current, tick.kept_ms]}]}
     serve = {
         "boundary": {"$cond": [won, current, "$boundary"]},
         "expires_at": {"$cond": [won, lasts, "$expires_at"]},

@@ -13,7 +13,6 @@ from .expressions import (
     NOW,
     Expression,
     Stage,
-    boundary,
     each,
     is_holding,
     is_lease,
@@ -56,19 +55,9 @@ def reply(lease: str, *, by: str | None, now: Expression = NOW) -> Stage:
     }
 
 
-def reply_tick(lease: str, *, by: str, period_ms: int, now: Expression = NOW) -> Stage:
-    """The same, and the boundary, whether it is served, and the time to the next.
-
-    The boundary is the one that this lease was granted for, which is over if the answer is late; or else
-    the current one.
-    """
-    current = boundary(period_ms, now)
-    granted = {"$in": [lease, "$holders.lease"]}
-    tick = {
-        "boundary_ms": {"$toLong": {"$cond": [granted, "$boundary", current]}},
-        "served": {"$gte": ["$boundary", current]},
-        "next_ms": {"$subtract": [{"$add": [current, period_ms]}, now]},
-    }
+def reply_tick(lease: str, *, by: str, now: Expression = NOW) -> Stage:
+    """The same, and what the server's clock shows, and the last boundary that was served."""
+    tick = {"now_ms": {"$toLong": now}, "last_ms": {"$toLong": "$boundary"}}
     return {**reply(lease, by=by, now=now), "tick": tick}
 
 

@@ -45,11 +45,10 @@ class Granted(TypedDict):
 
 
 class TickAnswer(TypedDict):
-    """Where the server's clock stands between two boundaries."""
+    """What the server's clock shows, and the last boundary that was served; None: there was none."""
 
-    boundary_ms: int
-    served: bool
-    next_ms: int
+    now_ms: int
+    last_ms: int | None
 
 
 class Answer(TypedDict):
@@ -80,11 +79,10 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Where the server's clock stands between two boundaries; ``until_next`` in seconds."""
+    """What the server's clock shows, and the last boundary that was served; 0: there was none."""
 
-    boundary_ms: int
-    served: bool
-    until_next: float
+    now_ms: int
+    last_ms: int
 
 
 class Reply:
@@ -153,6 +151,6 @@ class Reply:
 
     @property
     def tick(self) -> Tick:
-        """Of a tick's claim only: the boundary that it met."""
+        """Of a tick's claim only: when it was carried out, and what had been served by then."""
         assert self._tick is not None
-        return Tick(self._tick["boundary_ms"], self._tick["served"], self._tick["next_ms"] / 1000)
+        return Tick(self._tick["now_ms"], self._tick["last_ms"] or 0)

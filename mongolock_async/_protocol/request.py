@@ -8,13 +8,25 @@ from mongolock_async._settings import Owner
 
 from .reply import View
 
+# Later than any date, and still one.
+NEVER_MS = 2**47
+
 
 @dataclass(frozen=True, slots=True)
 class TickRequest:
-    """A boundary to claim: the current one, if it is later than ``after_ms`` and not served yet."""
+    """A boundary to claim, ``due_ms``: it is granted until ``until_ms``, and remembered for ``kept_ms``.
 
-    period_ms: int
-    after_ms: int
+    With a period, it is the first one of many: the one that lasts when the claim is carried out is granted.
+    """
+
+    due_ms: int
+    until_ms: int
+    kept_ms: int
+    period_ms: int | None = None
+
+
+# It is never granted, and so asks for the time alone, and for the last boundary that was served.
+NO_TICK = TickRequest(NEVER_MS, NEVER_MS, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +52,9 @@ class Request:
     capacity: int = 1
     tick: TickRequest | None = None
 
-    def ticking(self, period_ms: int, after_ms: int) -> Request:
+    def ticking(self, tick: TickRequest) -> Request:
         """The same, for a boundary."""
-        return replace(self, tick=TickRequest(period_ms, after_ms))
+        return replace(self, tick=tick)
 
     def named(self, name: str) -> Request:
         """The same, of another lock."""

@@ -26,7 +26,8 @@ COPIES: dict[str, Callable[[Any], object]] = {
 @pytest.mark.parametrize("way", COPIES)
 async def test_what_holds_or_takes_leases_cannot_be_copied(locks: LockRepository, way: str) -> None:
     lease = await locks.acquire("cron")
-    bound = {"LockRepository": locks, "Lock": locks.lock("cron"), "Lease": lease}
+    schedule = locks.every(5, "tick")
+    bound = {"LockRepository": locks, "Lock": locks.lock("cron"), "Lease": lease, "Schedule": schedule}
     for kind, thing in bound.items():
         with pytest.raises(
             TypeError, match=f"a {kind} cannot be copied or pickled: it belongs to the process"

@@ -14,7 +14,7 @@ from waiters import about, is_free
 from mongolock_async import Lease, LockBackendError, LockError, LockRepository
 
 SURFACE = {
-    *("name", "owner", "ttl", "fencing_token", "held", "remaining", "lost"),
+    *("name", "owner", "ttl", "fencing_token", "held", "remaining", "lost", "boundary"),
     *("release", "renew", "fenced", "verify"),
 }
 

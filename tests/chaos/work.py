@@ -120,7 +120,7 @@ class Work:
             async with self._round(), contextlib.aclosing(self._locks.every(PERIOD, name)) as boundaries:
                 async for lease in boundaries:
                     if lease is not None:
-                        self._recorder.note("run", boundary=lease._holding.boundary)  # type: ignore[attr-defined]  # worker.py
+                        self._recorder.note("run", boundary=lease._holding.boundary_ms)
                         await asyncio.sleep(random.uniform(0, 0.1))
                     if self._stop.is_set():
                         break

@@ -14,14 +14,11 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import AsyncMongoClient
 
 from mongolock_async import LockError, LockRepository
-from mongolock_async._engine import ticks, waiting
+from mongolock_async._engine import waiting
 from mongolock_async._engine.clock import Clock
-from mongolock_async._engine.holding import Holding
-from mongolock_async._engine.member import Member
 from mongolock_async._engine.place import Place
 from mongolock_async._mongo.backend import MongoBackend
-from mongolock_async._protocol.reply import Reply, Tick
-from mongolock_async._protocol.request import Request
+from mongolock_async._protocol.reply import Reply
 
 from .record import Recorder
 from .work import KINDS, PATIENCE, TTL, Work
@@ -55,7 +52,6 @@ async def main() -> None:
 
     recorder = Recorder(options.file)
     _note_places(recorder)
-    _note_boundaries()
     stop = asyncio.Event()
     client = client_of(options.driver, options.uri)
     locks = LockRepository(client.chaos.locks, owner=options.owner, ttl=options.ttl, clock_margin=0.5)
@@ -113,21 +109,6 @@ def _note_places(recorder: Recorder) -> None:
                 recorder.note("queued", lease=self.id)
 
     waiting.Place = NotedPlace  # type: ignore[assignment, attr-defined]  # nothing else tells when it is queued
-
-
-def _note_boundaries() -> None:
-    """The lease of ``every`` does not say for which boundary it is."""
-    claim = ticks._claim
-
-    async def noted(
-        member: Member, request: Request, period_ms: int, done_ms: int
-    ) -> tuple[Holding | None, Tick]:
-        holding, tick = await claim(member, request, period_ms, done_ms)
-        if holding is not None:
-            holding.boundary = tick.boundary_ms  # type: ignore[attr-defined]  # for `Work.ticks`
-        return holding, tick
-
-    ticks._claim = noted
 
 
 if __name__ == "__main__":

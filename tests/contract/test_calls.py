@@ -11,6 +11,7 @@ from contract.shared import Later, held, holders, queue, request, seen, token, w
 from support import until
 
 from mongolock_async._engine.backend import Backend, Call, Ear
+from mongolock_async._protocol.request import NO_TICK
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -24,7 +25,7 @@ GRANTING: dict[str, Callable[[Backend], Awaitable[object]]] = {
 AFTER_DEATH: dict[str, Callable[[Backend], Awaitable[object]]] = {
     "a claim": lambda backend: backend.claim(request(), "o.1"),
     "a claim that waits": lambda backend: backend.claim(request(), "o.1", first=10),
-    "the claim of a boundary": lambda backend: backend.claim(request().ticking(1000, 0), "o.1"),
+    "the claim of a boundary": lambda backend: backend.claim(request().ticking(NO_TICK), "o.1"),
     "a question of another": lambda backend: backend.ask("cron", "o.1"),
     "the making of the lock": lambda backend: backend.create("cron"),
 }

@@ -10,7 +10,7 @@ import pytest
 from contract.shared import Later, request
 from support import until
 
-from mongolock_async import LeaseLostError, LockError, LockInfo, LockRepository, LockTimeoutError
+from mongolock_async import LeaseLostError, LockError, LockInfo, LockRepository, LockTimeoutError, Schedule
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -229,3 +229,18 @@ async def test_closing_gives_back_what_is_held_and_leaves_every_queue(
         await waiter
     assert [(info.held, info.queue) async for info in others.list()] == [(False, ()), (True, ())]
     assert await held.release() is True
+
+
+async def test_a_second_of_cron_is_one_process_s_and_whoever_asks_later_gets_none_of_it(
+    make: Callable[..., LockRepository],
+) -> None:
+    def seconds() -> Schedule:
+        return make().cron("* * * * * *", "report", tz="Europe/Berlin")
+
+    async with aclosing(seconds()) as one, aclosing(seconds()) as other:
+        leases = await asyncio.gather(anext(one), anext(other))
+        served = [lease.boundary for lease in leases if lease is not None]
+        assert len(set(served)) == len(served) > 0
+        assert all(boundary is not None and boundary.microsecond == 0 for boundary in served)
+        again = await seconds().obtain()
+        assert again is None or again.boundary not in served

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import warnings
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator
 from contextlib import aclosing, contextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ from ticking import PERIOD, START
 from virtual import settle
 from waiters import is_free, look
 
-from mongolock_async import Lease, Lock, LockRepository
+from mongolock_async import Lease, Lock, LockRepository, Schedule
 
 
 @pytest.fixture
@@ -185,7 +185,7 @@ async def test_a_task_that_ends_in_order_leaves_the_lease_alone(
         assert await is_free(others)
 
 
-async def _next(ticks: AsyncGenerator[Lease | None, None]) -> Lease | None:
+async def _next(ticks: Schedule) -> Lease | None:
     return await anext(ticks)
 
 

@@ -13,7 +13,7 @@ from ticking import BEHIND, PERIOD, START, Runs
 from virtual import settle
 from waiters import about, is_free, look, now, rests
 
-from mongolock_async import Lease, LeaseLostError, LockBackendError, LockRepository
+from mongolock_async import Lease, LockRepository
 
 MakeFault = Callable[[str], Fault]
 
@@ -126,33 +126,3 @@ async def test_a_release_that_fails_is_logged_and_costs_no_boundary(
         await runs.follow(locks, 4)
     assert runs.served == [1, 2, 3, 4]
     assert caplog.messages == ["release of 'cron' was not confirmed; the lease expires by itself"]
-
-
-@pytest.mark.parametrize("fails", [lost, unanswered])
-async def test_a_claim_without_an_answer_ends_the_iterator_and_leaves_nothing_behind(
-    locks: LockRepository, others: LockRepository, memory: FaultyLocks, runs: Runs, fails: MakeFault
-) -> None:
-    await runs.follow(locks, 1)
-    async with aclosing(locks.every(PERIOD, "cron")) as ticks:
-        next_tick = asyncio.ensure_future(anext(ticks))
-        await settle()
-        memory.faults = [fails("claim")]
-        with pytest.raises(LockBackendError):
-            await next_tick
-        with pytest.raises(StopAsyncIteration):
-            await anext(ticks)
-    assert await is_free(others)
-    await runs.follow(locks, 4)
-    assert runs.served == [1, 3, 4]
-
-
-async def test_an_answer_slower_than_the_ttl_is_a_lost_lease(
-    locks: LockRepository, others: LockRepository, memory: FaultyLocks
-) -> None:
-    async with aclosing(locks.every(PERIOD, "cron")) as ticks:
-        memory.faults = [Fault("claim"), Fault("claim", delay=3), Fault("ask", delay=5, answer=True)]
-        with pytest.raises(LeaseLostError):
-            await anext(ticks)
-    assert now() == about(PERIOD + BEHIND + 8)
-    await settle()
-    assert await is_free(others)

@@ -1,4 +1,4 @@
-"""``every``: each boundary of the server's clock in one process, and in one only."""
+"""Schedules: each boundary of the server's clock in one process, and in one only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import aclosing
 import pytest
 from conftest import MakeRepository
 from faulty import Fault, FaultyLocks
-from ticking import BEHIND, PERIOD, START, Runs
+from ticking import BEHIND, KINDS, PERIOD, START, Runs
 from waiters import about, now
 
 from mongolock_async import Lease, LockRepository
@@ -23,8 +23,12 @@ async def memory() -> FaultyLocks:
 
 
 @pytest.fixture
-def runs(memory: FaultyLocks) -> Runs:
-    return Runs(memory)
+def runs(memory: FaultyLocks, request: pytest.FixtureRequest) -> Runs:
+    return Runs(memory, getattr(request, "param", "every"))
+
+
+# The same by ``every`` and by ``cron``.
+either = pytest.mark.parametrize("runs", KINDS, indirect=True)
 
 
 async def long(_: Lease) -> None:
@@ -32,6 +36,7 @@ async def long(_: Lease) -> None:
     await asyncio.sleep(1.5 * PERIOD)
 
 
+@either
 async def test_each_boundary_is_served_once_however_many_take_part(make: MakeRepository, runs: Runs) -> None:
     await asyncio.gather(*(runs.follow(make(), 100) for _ in range(5)))
     assert runs.served == list(range(1, 101))
@@ -39,6 +44,7 @@ async def test_each_boundary_is_served_once_however_many_take_part(make: MakeRep
     assert runs.idle == 400
 
 
+@either
 async def test_a_boundary_is_one_command_and_one_for_the_release(
     locks: LockRepository, memory: FaultyLocks, runs: Runs
 ) -> None:
@@ -93,6 +99,7 @@ async def test_a_process_with_a_long_body_wakes_at_every_other_boundary(
     assert runs.idle == 0
 
 
+@either
 async def test_another_takes_a_boundary_as_long_as_it_lasts(make: MakeRepository, runs: Runs) -> None:
     await asyncio.gather(*(runs.follow(make(), 5, long) for _ in range(2)))
     assert runs.served == [1, 2, 4, 5]
@@ -111,6 +118,7 @@ async def test_a_boundary_that_cannot_be_had_is_tried_20_times_at_the_least(
     assert now() <= 2
 
 
+@either
 async def test_a_holder_that_dies_costs_its_own_boundary_and_no_other(
     make: MakeRepository, runs: Runs
 ) -> None:
@@ -125,6 +133,7 @@ async def test_a_holder_that_dies_costs_its_own_boundary_and_no_other(
     assert runs.when[0] <= 2 * PERIOD + 0.005
 
 
+@either
 async def test_a_boundary_that_nobody_lets_go_is_lost(make: MakeRepository, runs: Runs) -> None:
     await make().acquire("cron", ttl=2.8 * PERIOD)
     await runs.follow(make(), 5)
@@ -146,6 +155,7 @@ async def test_of_the_boundaries_that_were_slept_through_the_current_one_alone_c
     assert runs.when[1:] == [about(PERIOD * number + BEHIND - seconds) for number in runs.served[1:]]
 
 
+@either
 async def test_a_body_that_was_stopped_runs_none_of_the_boundaries_late(
     locks: LockRepository, memory: FaultyLocks, runs: Runs
 ) -> None:
@@ -158,6 +168,7 @@ async def test_a_body_that_was_stopped_runs_none_of_the_boundaries_late(
     assert runs.when[2] == about(12.5 + BEHIND)
 
 
+@either
 async def test_boundaries_before_the_first_call_are_not_made_up_for(
     locks: LockRepository, runs: Runs
 ) -> None:
@@ -174,6 +185,7 @@ async def test_a_restarted_process_does_not_run_the_boundary_again(make: MakeRep
     assert runs.idle == 0
 
 
+@either
 async def test_one_who_wakes_before_the_boundary_waits_for_it(
     locks: LockRepository, memory: FaultyLocks, runs: Runs
 ) -> None:
@@ -189,6 +201,7 @@ async def test_one_who_wakes_before_the_boundary_waits_for_it(
     ]
 
 
+@either
 async def test_no_boundary_comes_twice_where_the_servers_clock_goes_back(
     locks: LockRepository, memory: FaultyLocks, runs: Runs
 ) -> None:

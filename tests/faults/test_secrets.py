@@ -162,12 +162,15 @@ async def test_commands_that_fail_show_nothing(heard: Heard, locks: LockReposito
             locks.acquire("cron", SECRET),
             locks.get("cron"),
             locks.force_release("cron"),
-            anext(locks.every(1, "cron", SECRET)),
             anext(locks.list("cron")),
         ):
             with heard.error(LockBackendError):
                 await use
         await heard.line("was not withdrawn")
+        tick = asyncio.ensure_future(anext(locks.every(1, "cron", SECRET)))
+        await heard.line("MongoDB is away")
+    assert await tick is not None
+    assert heard.logged("MongoDB is back")
 
 
 async def test_an_index_a_renewal_and_a_release_that_fail_show_nothing(

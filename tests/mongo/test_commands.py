@@ -11,6 +11,7 @@ from pymongo import MongoClient
 from support import CommandLog
 
 from mongolock_async import LockRepository
+from mongolock_async._protocol.request import NEVER_MS, TickRequest
 from mongolock_async.testing import ReplicaSet
 
 pytestmark = pytest.mark.parametrize("uri", ["replica_set"], indirect=True)
@@ -66,7 +67,7 @@ async def test_an_uncontended_block_is_two_commands(warm: LockRepository, comman
 async def test_a_boundary_is_one_command_and_one_for_the_release(
     warm: LockRepository, commands: CommandLog
 ) -> None:
-    holding, _ = await warm._member.claim(request().ticking(DAY_MS, 0))
+    holding, _ = await warm._member.claim(request().ticking(TickRequest(DAY_MS, NEVER_MS, 0)))
     assert holding is not None
     assert commands.counts == {"findAndModify": 1}
     await warm._member.release(holding)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,12 +10,15 @@ from mongo.shared import request
 
 from mongolock_async import LockRepository
 from mongolock_async._protocol import pipeline, projection
+from mongolock_async._protocol.request import NEVER_MS, TickRequest
 
 on_one = [
     pytest.mark.parametrize("uri", ["standalone"], indirect=True),
     pytest.mark.parametrize("driver", ["pymongo"], indirect=True),
 ]
 WEEK_MS = 7 * 86_400_000
+NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
+NEW_YEAR_MS = int(NEW_YEAR.timestamp()) * 1000
 
 
 def one_server(test: Any) -> Any:
@@ -58,21 +61,21 @@ async def test_a_claim_that_is_refused_changes_nothing(locks: LockRepository, co
 async def test_a_served_boundary_is_remembered_for_as_long_as_it_lasts(
     locks: LockRepository, collection: Any
 ) -> None:
-    reply = await locks._backend.claim(request().ticking(WEEK_MS, 0), "m.1")
+    tick = TickRequest(NEW_YEAR_MS, NEVER_MS, 1000 * WEEK_MS)
+    reply = await locks._backend.claim(request().ticking(tick), "m.1")
     assert reply.grant is not None
     stored = await collection.find_one()
-    assert (stored["expires_at"] - stored["boundary"]).total_seconds() * 1000 == WEEK_MS
+    assert (stored["expires_at"] - stored["boundary"]).total_seconds() == WEEK_MS
 
 
-def test_an_answer_that_comes_late_tells_the_boundary_that_was_granted(plain: Any) -> None:
+def test_an_answer_that_comes_late_tells_the_time_of_its_own_and_the_boundary_that_was_granted(
+    plain: Any,
+) -> None:
     """A reply that was lost is read once more, by then perhaps after the next boundary."""
-    new_year = datetime(2026, 1, 1, tzinfo=UTC)
-    claim = pipeline.claim_tick(
-        "s.1", owner="me", ttl_ms=60_000, period_ms=1000, after_ms=0, by="c.1", now=new_year
-    )
+    tick = TickRequest(NEW_YEAR_MS - 5000, NEVER_MS, 1000, 1000)
+    claim = pipeline.claim_tick("s.1", owner="me", ttl_ms=60_000, tick=tick, by="c.1", now=NEW_YEAR)
     plain.update_one({"_id": "tick"}, claim, upsert=True)
-    late = datetime(2026, 1, 1, 0, 0, 2, 500_000, tzinfo=UTC)
-    answer = plain.find_one({"_id": "tick"}, projection.reply_tick("s.1", by="c.1", period_ms=1000, now=late))
-    assert answer["tick"]["boundary_ms"] == new_year.timestamp() * 1000
-    assert answer["tick"]["next_ms"] == 500
-    assert answer["tick"]["served"] is False
+    late = NEW_YEAR + timedelta(seconds=2.5)
+    answer = plain.find_one({"_id": "tick"}, projection.reply_tick("s.1", by="c.1", now=late))
+    assert answer["reply"]["mine"]["left_ms"] == 57_500
+    assert answer["tick"] == {"now_ms": NEW_YEAR_MS + 2500, "last_ms": NEW_YEAR_MS}

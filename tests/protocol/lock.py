@@ -15,7 +15,7 @@ from mongolock_async._memory import answers
 from mongolock_async._memory.document import Document, Entry
 from mongolock_async._protocol import keeping, pipeline, projection
 from mongolock_async._protocol.expressions import Expression, Stage, grant_id, is_lock, some
-from mongolock_async._protocol.request import TtlChange
+from mongolock_async._protocol.request import TickRequest, TtlChange
 from mongolock_async._settings import Owner
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -65,15 +65,26 @@ class Lock:
         self.document.queue_up(self.now, lease, owner=owner, ttl=ttl, first=first, ear=ear, by=by, **sizes)
         self.is_answered(told, lease)
 
-    def claim_tick(self, lease: str, owner: Owner, ttl: int, after: int) -> None:
-        now, by, after_ms = self.now, self.next(), self.now - self.now % PERIOD + after * PERIOD
-        times = {"ttl_ms": ttl, "period_ms": PERIOD, "after_ms": after_ms}
-        stages = pipeline.claim_tick(lease, owner=owner, by=by, now=date(now), **times)
-        answer = projection.reply_tick(lease, by=by, period_ms=PERIOD, now=date(now))
-        told = self.change(stages, answer, upsert=True)
-        self.document.claim_tick(now, lease, owner=owner, ttl=ttl, period=PERIOD, after=after_ms, by=by)
+    def claim_tick(
+        self,
+        lease: str,
+        owner: Owner,
+        ttl: int,
+        periods: int,
+        late: int,
+        lasts: int,
+        kept: int,
+        period: int | None,
+    ) -> None:
+        """The boundary so many periods from the current one, ``late`` by some ms, until it has lasted."""
+        now, by = self.now, self.next()
+        due = now - now % PERIOD + periods * PERIOD + late
+        tick = TickRequest(due, due + lasts, kept, period)
+        stages = pipeline.claim_tick(lease, owner=owner, ttl_ms=ttl, tick=tick, by=by, now=date(now))
+        told = self.change(stages, projection.reply_tick(lease, by=by, now=date(now)), upsert=True)
+        self.document.claim_tick(now, lease, owner=owner, ttl=ttl, tick=tick, by=by)
         self.is_answered(told, lease)
-        assert told["tick"] == answers.tick(self.document, lease, PERIOD, now)
+        assert told["tick"] == answers.tick(self.document, now)
 
     def release(self, who: int, places: Sequence[int], wrong: int | None, *, serves: bool) -> None:
         lease, back, by = self.one(who), self.waiting(places), self.next()

@@ -30,7 +30,17 @@ def step(name: str, **arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[An
 SIZE = {"weight": st.integers(1, 3), "capacity": st.sampled_from([None, None, None, 1, 3, 3])}
 CLAIM = step("claim", lease=LEASES, owner=OWNERS, ttl=TTLS, **SIZE)
 QUEUE_UP = step("queue_up", lease=LEASES, owner=OWNERS, ttl=TTLS, ear=EARS, **SIZE)
-TICK = step("claim_tick", lease=TICK_LEASES, owner=OWNERS, ttl=TTLS, after=st.integers(-1, 1))
+TICK = step(
+    "claim_tick",
+    lease=TICK_LEASES,
+    owner=OWNERS,
+    ttl=TTLS,
+    periods=st.sampled_from([-1, 0, 0, 0, 1]),
+    late=st.sampled_from([0, 0, 700]),
+    lasts=st.sampled_from([1, 2_500, 5_000, 5_000, 86_400_000]),
+    kept=st.sampled_from([0, 0, 60_000]),
+    period=st.sampled_from([None, None, 5_000, 1_700]),
+)
 # The server's time is fixed when a command begins, and commands may be carried out in another order.
 TIMES = [-300, 1, 699, 700, 700, 2_500, 2_500, 5_000, 10_000, 31_000]
 TIME = step("time_passes", ms=st.sampled_from(TIMES), who=WHO)
@@ -65,7 +75,8 @@ STEPS = st.sampled_from([KINDS, KINDS, FEW]).flatmap(
 
 # What is met by chance only now and then.
 ASKED: dict[str, Any] = {"owner": 7, "ttl": 9_000, "weight": 1, "capacity": 1}
-TICKED: dict[str, Any] = {"lease": "s.10", "owner": 7, "ttl": 9_000, "after": -1}
+LASTING = {"periods": 0, "late": 0, "lasts": 5_000, "kept": 0, "period": None}
+TICKED: dict[str, Any] = {"lease": "s.10", "owner": 7, "ttl": 9_000, **LASTING}
 CLOCK_GOES_BACK = [
     ("claim", {"lease": "s.1", **ASKED}),
     ("time_passes", {"ms": -300, "who": 0}),
@@ -91,6 +102,20 @@ ONE_OF_TWO_IS_FORCED = [
     ("force", {"who": 0, "wrong": 0}),
 ]
 TICK_ONCE_MORE = [("claim_tick", TICKED), ("time_passes", {"ms": 5_000, "who": 0}), ("claim_tick", TICKED)]
+# Its window has just not begun yet, has begun, has ended at this very moment, and its like was served.
+AT_THE_EDGES = [
+    ("claim_tick", {**TICKED, "late": 1}),
+    ("claim_tick", {**TICKED, "periods": -1, "lasts": 5_000}),
+    ("claim_tick", {**TICKED, "ttl": 1}),
+    ("time_passes", {"ms": 1, "who": 0}),
+    ("claim_tick", {**TICKED, "lease": "s.11"}),
+    ("claim_tick", {**TICKED, "lease": "s.11", "late": 1, "kept": 60_000}),
+]
+# The one that is named has not come, though one before it lasts; and it has, long ago.
+FIRST_OF_MANY = [
+    ("claim_tick", {**TICKED, "periods": 1, "lasts": 86_400_000, "period": 5_000}),
+    ("claim_tick", {**TICKED, "periods": -7, "late": 300, "lasts": 86_400_000, "period": 5_000}),
+]
 
 
 def agree(collection: Any, examples: int) -> None:
@@ -103,6 +128,8 @@ def agree(collection: Any, examples: int) -> None:
     @example(TICK_ONCE_MORE)
     @example(TTL_CHANGES)
     @example(ONE_OF_TWO_IS_FORCED)
+    @example(AT_THE_EDGES)
+    @example(FIRST_OF_MANY)
     def follow(steps: list[tuple[str, dict[str, Any]]]) -> None:
         lock = Lock(collection)
         for name, arguments in steps:

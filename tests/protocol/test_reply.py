@@ -71,6 +71,7 @@ def test_an_answer_that_does_not_say_so_grants_nobody_and_does_not_fit() -> None
     assert (list(reply.granted), reply.fits) == ([], False)
 
 
-def test_a_tick_tells_the_time_to_the_next_in_seconds() -> None:
-    told: TickAnswer = {"boundary_ms": 5000, "served": True, "next_ms": 250}
-    assert Reply(answer(), told).tick == Tick(5000, True, 0.25)
+@pytest.mark.parametrize(("last", "told"), [(5000, 5000), (None, 0)])
+def test_a_tick_tells_the_time_and_what_was_served(last: int | None, told: int) -> None:
+    answered: TickAnswer = {"now_ms": 7250, "last_ms": last}
+    assert Reply(answer(), answered).tick == Tick(7250, told)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, assert_type
+from zoneinfo import ZoneInfo
 
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import AsyncMongoClient, MongoClient
@@ -21,6 +22,7 @@ from mongolock_async import (
     LockInfo,
     LockRepository,
     LockTimeoutError,
+    Schedule,
     StaleTokenError,
     Stats,
     Waiter,
@@ -79,8 +81,11 @@ async def use(locks: LockRepository) -> None:
     async with lock as held:
         assert_type(held, Lease)
 
-    async for tick in locks.every(5, "cron", ttl=1):
+    ticks = locks.every(5, "cron", ttl=1, offset=timedelta(seconds=1))
+    assert_type(ticks, Schedule)
+    async for tick in ticks:
         assert_type(tick, Lease | None)
+    await ticks.aclose()
 
     info = await locks.get("cron")
     assert_type(info, LockInfo | None)
@@ -95,6 +100,19 @@ async def use(locks: LockRepository) -> None:
     assert_type(stats, Stats)
     assert_type(stats.obtain, Latency | None)
     await locks.aclose(timeout=timedelta(seconds=1))
+
+
+async def schedules(locks: LockRepository) -> None:
+    async def work(lease: Lease) -> int:
+        assert_type(lease.boundary, datetime | None)
+        return 1
+
+    nights = locks.cron("0 3 * * *", "report", "me", tz="Europe/Berlin", ttl=60, catch_up=timedelta(hours=6))
+    assert_type(nights, Schedule)
+    assert_type(nights.name, str)
+    assert_type(await nights.obtain(), Lease | None)
+    await nights.run(work)
+    await locks.cron("@daily", "report", tz=ZoneInfo("Europe/Berlin")).run(lambda lease: lease.release())
 
 
 async def decorated(locks: LockRepository) -> None:
