@@ -128,6 +128,7 @@ def test_the_public_names_are_these() -> None:
         "LockInfo",
         "LockRepository",
         "LockTimeoutError",
+        "RWLock",
         "StaleTokenError",
         "Stats",
         "Waiter",
