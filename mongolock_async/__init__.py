@@ -12,6 +12,7 @@ from ._api.info import Holder, LockInfo, Waiter
 from ._api.lease import Lease
 from ._api.lock import Lock
 from ._api.repository import LockRepository
+from ._api.rwlock import RWLock
 from ._api.schedule import Schedule
 from ._api.stats import Latency, Stats
 from ._errors import LeaseLostError, LockBackendError, LockError, LockTimeoutError, StaleTokenError
@@ -28,6 +29,7 @@ __all__ = [
     "LockInfo",
     "LockRepository",
     "LockTimeoutError",
+    "RWLock",
     "Schedule",
     "StaleTokenError",
     "Stats",

@@ -15,6 +15,7 @@ DEFAULT_RETENTION = 86_400.0
 DEFAULT_COMMAND_TIMEOUT = 20.0
 DEFAULT_CLOSING = 5.0
 MAX_NAME_BYTES = 1024
+MAX_CAPACITY = 2**31 - 1
 # Of a ttl and of a period. A lease that is over before its claim is answered helps nobody.
 MIN_SECONDS = 0.1
 # 2**40 ms: 34 years. Keeps every date and every sum of dates far inside BSON's range.
@@ -96,6 +97,25 @@ def check_timeout(value: object) -> float | None:
     if value is None:
         return None
     return check_seconds("timeout", value) if _seconds("timeout", value) > 0 else 0.0
+
+
+def check_count(argument: str, value: object) -> int:
+    """A capacity, or a weight: a positive int (no bool) of at most 31 bits."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{argument} must be an int, not {type(value).__name__}")
+    if not 0 < value <= MAX_CAPACITY:
+        raise ValueError(f"{argument} must be 1 to {MAX_CAPACITY}, not {value!r}")
+    return value
+
+
+def check_size(weight: object, capacity: object) -> tuple[int, int | None]:
+    """A weight, and a capacity that has room for it; None: the stored one."""
+    some = check_count("weight", weight)
+    if capacity is None:
+        return some, None
+    if some > (most := check_count("capacity", capacity)):
+        raise ValueError(f"weight must be at most the capacity, {most}, not {some}")
+    return some, most
 
 
 def milliseconds(seconds: float) -> int:

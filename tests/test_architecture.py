@@ -37,7 +37,7 @@ FLAT = 8
 LONGEST = 250
 # The whole of it is documented in one class, whose methods are what users look for.
 FACADE = "_api.repository"
-LONGEST_FACADE = 450
+LONGEST_FACADE = 650
 
 
 def name_of(path: Path, root: Path = PACKAGE) -> str:
@@ -128,6 +128,7 @@ def test_the_public_names_are_these() -> None:
         "LockInfo",
         "LockRepository",
         "LockTimeoutError",
+        "RWLock",
         "Schedule",
         "StaleTokenError",
         "Stats",

@@ -58,6 +58,7 @@ class LockInfo:
         holders: who holds it; expired leases are left out.
         queue: who waits, first come first.
         fencing_token: the last token issued; 0 if there was none yet.
+        kind: ``"mutex"``, ``"semaphore"`` or ``"rwlock"``; of a lock that nobody uses, what it was last.
     """
 
     name: str
@@ -65,6 +66,7 @@ class LockInfo:
     holders: tuple[Holder, ...]
     queue: tuple[Waiter, ...]
     fencing_token: int
+    kind: str = "mutex"
 
     @property
     def held(self) -> bool:
@@ -80,6 +82,7 @@ def lock_info(name: str, view: View) -> LockInfo:
         holders=tuple(map(_holder, view["holders"])),
         queue=tuple(map(_waiter, view["queue"])),
         fencing_token=view["token"],
+        kind=view.get("kind", "mutex"),
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from mongolock_async._engine.block import Block, note_loss
 from mongolock_async._engine.holding import Holding
 from mongolock_async._engine.member import Member
-from mongolock_async._settings import Owner, Seconds, check_life
+from mongolock_async._settings import Owner, Seconds, check_life, check_timeout
 
 from .bound import Bound
 from .fence import Fenced
@@ -159,6 +159,45 @@ class Lease(Bound):
         seconds = None if ttl is None else check_life("ttl", ttl)
         return await self._member.renew(self._holding, seconds)
 
+    async def upgrade(self, timeout: Seconds | None = None) -> None:
+        """Of an upgradable reader: wait until no other reader is left, and hold the lock alone.
+
+        It goes before all who wait, and no new reader is let in meanwhile. Since there is one upgradable
+        reader at a time, it cannot deadlock. The lease, its token and its expiry stay what they are; if it
+        is over, so is the upgrade. One command, if no other reader is there.
+
+        Args:
+            timeout: how long to wait: seconds, or a timedelta; 0: ask once; None: for ever. Whoever gives up,
+                by this or by cancellation, is an upgradable reader as before.
+
+        Raises:
+            LockTimeoutError: other readers were there for longer.
+            LeaseLostError: the lease is over.
+            TypeError: the lease is not one of ``rwlock(...).upgradable()``, or ``timeout`` no duration.
+            ValueError: ``timeout`` is no duration.
+            LockError: another upgrade of this lease is under way.
+            LockBackendError: MongoDB did not do as asked; it is an upgradable reader as before.
+        """
+        self._check_upgradable()
+        await self._member.upgrades.upgrade(self._holding, check_timeout(timeout))
+
+    async def downgrade(self) -> bool:
+        """Be an upgradable reader again, and let readers in at once: those who wait, and those who come.
+
+        One command; none, if the lease was not upgraded.
+
+        Returns:
+            True if the lease is still ours; False if it is over.
+
+        Raises:
+            TypeError: the lease is not one of ``rwlock(...).upgradable()``.
+            LockError: an upgrade of this lease is under way.
+            LockBackendError: MongoDB did not answer. Others may be kept out until ``downgrade`` is called
+                again, or the lease is over.
+        """
+        self._check_upgradable()
+        return await self._member.upgrades.downgrade(self._holding)
+
     def fenced(self, collection: Collection, field: str = "_fence") -> Fenced:
         """A collection for writes that a newer fencing token refuses with ``StaleTokenError``.
 
@@ -170,8 +209,14 @@ class Lease(Bound):
             field: where a document keeps the newest token that has written it.
 
         Raises:
+            TypeError: others may hold the lock beside this lease (a semaphore, a reader): then several tokens
+                are valid at a time, and none of them refuses another.
             TypeError, ValueError: an argument is wrong.
         """
+        if self._holding.shared:
+            raise TypeError(
+                f"a fence needs a lease that nobody shares, and {self.name!r} may have more holders"
+            )
         return Fenced(collection, self.name, self.fencing_token, field, self)
 
     async def verify(self, session: object) -> None:
@@ -195,3 +240,7 @@ class Lease(Bound):
             LockError: the locks are in memory, which has no transactions.
         """
         await self._member.verify(self._holding, session)
+
+    def _check_upgradable(self) -> None:
+        if not self._holding.request.upgradable:
+            raise TypeError("only a lease of rwlock(...).upgradable() can be upgraded")

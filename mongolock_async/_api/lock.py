@@ -6,14 +6,14 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Callable, Coroutine
-from types import TracebackType
+from types import EllipsisType, TracebackType
 from typing import Any, ParamSpec, TypeVar
 
 from mongolock_async._engine.block import Block, note_loss
 from mongolock_async._engine.member import Member
 from mongolock_async._errors import LeaseLostError
 from mongolock_async._protocol.request import Request
-from mongolock_async._settings import check_name
+from mongolock_async._settings import Seconds, check_name, check_timeout
 
 from .bound import Bound
 from .lease import Lease
@@ -26,9 +26,10 @@ NAMELESS = "a name for each call"
 
 
 class Lock(Bound):
-    """A name, bound to a repository: ``async with lock as lease`` and ``@lock``.
+    """A lock by its name, and how it is to be had: ``async with lock as lease``, ``@lock`` and more.
 
-    ``LockRepository.lock`` makes it; that sends nothing. Any number of tasks may share one
+    ``LockRepository`` makes it (``lock``, ``semaphore``, ``rwlock``); that sends nothing. A name belongs to
+    one kind of lock, of one capacity, while anybody has it or waits for it. Any number of tasks may share one
     ``Lock``: each block, and each call of a decorated function, takes a lease of its own. It is
     *not* re-entrant: a task that asks for what it holds already waits for itself.
 
@@ -77,13 +78,53 @@ class Lock(Bound):
         """
         return await self._member.locked(self._request)
 
+    async def obtain(self, *, keep_alive: bool = False) -> Lease | None:
+        """Take the lock if it can be had at once. Never waits; one command.
+
+        Args:
+            keep_alive: renew the lease until it is released; else it expires after its ttl.
+
+        Returns:
+            The lease, or None: there is not enough left of the lock, or somebody else waits for it.
+
+        Raises:
+            LockError: the document under that name is no lock, or it is in use as a lock of another kind or
+                capacity; or no capacity is stored.
+            LockBackendError: MongoDB did not do as asked. If the lock was taken all the same, it
+                is withdrawn, or expires by itself.
+            LeaseLostError: the answer took longer than the ttl.
+        """
+        holding, _ = await self._member.claim(self._request.kept(keep_alive=keep_alive))
+        return None if holding is None else Lease(self._member, holding)
+
+    async def acquire(
+        self, timeout: Seconds | EllipsisType | None = ..., *, keep_alive: bool = False
+    ) -> Lease:
+        """Take the lock; wait until it can be had, in the order in which the waiters came.
+
+        A claim that weighs much is not overtaken by those behind it that weigh less.
+
+        Args:
+            timeout: how long to wait: seconds, or a timedelta; 0: ask once; None: for ever; left out: as
+                long as this lock was made to wait.
+            keep_alive: as for ``obtain``.
+
+        Raises:
+            LockTimeoutError: it was not free in time; it says who had it.
+            TypeError, ValueError: ``timeout`` is no duration.
+            LockError, LockBackendError, LeaseLostError: as ``obtain``. A LockError, too, if a semaphore has
+                been resized to less than this lock's weight.
+        """
+        limit = self._timeout if isinstance(timeout, EllipsisType) else check_timeout(timeout)
+        request = self._request.kept(keep_alive=keep_alive)
+        return Lease(self._member, await self._member.acquire(request, limit))
+
     async def __aenter__(self) -> Lease:
         """Wait for the lock.
 
         Raises:
             LockTimeoutError: it was not free within the lock's timeout.
-            LockBackendError: MongoDB did not do as asked.
-            LeaseLostError: the answer took longer than the ttl.
+            LockError, LockBackendError, LeaseLostError: as ``acquire``.
         """
         holding = await self._member.acquire(self._request, self._timeout)
         lease = Lease(self._member, holding)

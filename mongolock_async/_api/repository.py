@@ -12,15 +12,18 @@ from mongolock_async import _settings
 from mongolock_async._engine.boundaries import Periodic
 from mongolock_async._engine.cron import Cron
 from mongolock_async._engine.member import Member
+from mongolock_async._protocol.kind import WRITER, Size
 from mongolock_async._protocol.request import Request
 from mongolock_async._settings import (
     Owner,
     Seconds,
+    check_count,
     check_life,
     check_name,
     check_offset,
     check_owner,
     check_seconds,
+    check_size,
     check_timeout,
     milliseconds,
 )
@@ -30,6 +33,7 @@ from .bound import Bound
 from .info import LockInfo, lock_info
 from .lease import Lease
 from .lock import NAMELESS, Lock
+from .rwlock import RWLock
 from .schedule import Schedule
 from .stats import Stats, stats_of
 
@@ -181,6 +185,7 @@ class LockRepository(Bound):
         *,
         ttl: Seconds | None = None,
         timeout: Seconds | None = None,
+        at_least: Seconds | None = None,
     ) -> Lock:
         """A lock for ``async with``, or to decorate a coroutine function with. Sends nothing.
 
@@ -190,13 +195,91 @@ class LockRepository(Bound):
             owner: as for ``obtain``.
             ttl: as for ``obtain``; the lease is renewed for as long as the block runs.
             timeout: how long to wait on entering, as for ``acquire``.
+            at_least: seconds, or a timedelta, from the grant for which the name stays taken, also if the
+                lease is released or expires earlier, and if the repository is closed. ``force_release``
+                alone frees it before. None: the name is free as soon as the lease is over.
 
         Raises:
             TypeError, ValueError: an argument is wrong.
         """
         name_of = name if callable(name) else None
-        request = self._request(NAMELESS if callable(name) else name, owner, ttl, keep_alive=True)
+        plain = NAMELESS if callable(name) else name
+        request = self._request(plain, owner, ttl, keep_alive=True, at_least=at_least)
         return Lock(self._member, request, check_timeout(timeout), name_of)
+
+    def semaphore(
+        self,
+        name: str,
+        capacity: int | None,
+        owner: Owner | None = None,
+        *,
+        weight: int = 1,
+        ttl: Seconds | None = None,
+        timeout: Seconds | None = None,
+        at_least: Seconds | None = None,
+    ) -> Lock:
+        """A lock that several may hold, as long as their weights fit its capacity. Sends nothing.
+
+        It has the methods of every lock. A lease has all of its weight, or there is none. Those who wait are
+        served in their order: one that weighs much is not overtaken by lighter ones.
+
+        Args:
+            name: as for ``obtain``.
+            capacity: how much of it there is: 1 to 2**31 - 1. While it is in use, it has one capacity, and a
+                claim with another is a ``LockError``. None: whatever is stored, by ``resize`` or by the last
+                claim that named one; it is forgotten when the repository's ``retention`` is over.
+            owner: as for ``obtain``.
+            weight: how much of it a lease takes: 1 to the capacity.
+            ttl: as for ``lock``.
+            timeout: as for ``lock``.
+            at_least: as for ``lock``.
+
+        Raises:
+            TypeError, ValueError: an argument is wrong.
+        """
+        some, most = check_size(weight, capacity)
+        request = self._request(name, owner, ttl, keep_alive=True, at_least=at_least)
+        return Lock(self._member, request.sized(Size("semaphore", some, most)), check_timeout(timeout))
+
+    def rwlock(
+        self,
+        name: str,
+        owner: Owner | None = None,
+        *,
+        ttl: Seconds | None = None,
+        timeout: Seconds | None = None,
+    ) -> RWLock:
+        """A lock that many may read under, or one may write under. Sends nothing.
+
+        Args:
+            name: as for ``obtain``.
+            owner: of its leases, as for ``obtain``; its methods may name another, and so for all below.
+            ttl: as for ``lock``.
+            timeout: as for ``lock``.
+
+        Raises:
+            TypeError, ValueError: an argument is wrong.
+        """
+        request = self._request(name, owner, ttl, keep_alive=True).sized(Size("rwlock", WRITER, WRITER))
+        return RWLock(self._member, request, check_timeout(timeout))
+
+    async def resize(self, name: str, capacity: int) -> None:
+        """Give a semaphore another capacity; one that nobody uses, or has used, takes it, too.
+
+        Growing serves those who wait. Shrinking revokes nobody: nothing is granted until enough was released.
+        Those who wait for more than there is now get a ``LockError``. Whoever names another capacity in
+        ``semaphore(name, capacity)`` is refused as long as it is in use: name None there.
+
+        Args:
+            name: as for ``obtain``.
+            capacity: 1 to 2**31 - 1.
+
+        Raises:
+            TypeError, ValueError: an argument is wrong.
+            LockError: the document under that name is no lock, or a lock of another kind, and in use.
+            LockBackendError: MongoDB did not do as asked.
+        """
+        await self._member.resize(check_name(name), check_count("capacity", capacity))
 
     def every(
         self,
@@ -349,10 +432,19 @@ class LockRepository(Bound):
         """
         await self._member.aclose(check_timeout(timeout))
 
-    def _request(self, name: str, owner: Owner | None, ttl: Seconds | None, *, keep_alive: bool) -> Request:
+    def _request(
+        self,
+        name: str,
+        owner: Owner | None,
+        ttl: Seconds | None,
+        *,
+        keep_alive: bool,
+        at_least: Seconds | None = None,
+    ) -> Request:
         return Request(
             name=check_name(name),
             owner=self._owner if owner is None else check_owner(owner),
             ttl=self._ttl if ttl is None else _settings.check_life("ttl", ttl),
             keep_alive=keep_alive,
+            at_least=None if at_least is None else check_seconds("at_least", at_least),
         )

@@ -110,17 +110,24 @@ class Backend(Renewer, Protocol):
     async def create(self, name: str) -> None:
         """Make the document, if there is none."""
 
+    async def resize(self, name: str, capacity: int) -> Reply:
+        """Give a semaphore, or a lock that nobody uses, another capacity; the kind that it is now.
+
+        Those who wait for more than there is now are called, too.
+        """
+
     async def claim(self, request: Request, lease: str, *, first: float | None = None) -> Reply:
         """Claim; with ``first``, a claim that is not granted stays in the queue.
 
-        ``first`` is how many seconds a grant by somebody else's command lives unless it is renewed.
+        ``first`` is how many seconds a grant by somebody else's command lives unless it is renewed. Under the
+        id of an upgrade, its lease is to weigh all of the lock; that goes before all who wait.
         A claim that raised ``LockBackendError`` may have been granted: ``withdraw`` must follow.
         """
 
-    async def ask(self, name: str, lease: str) -> Reply | None:
+    async def ask(self, name: str, lease: str, *, mutex: bool = False) -> Reply | None:
         """Refresh a place, or give what it was granted its whole ttl; None: there is no document any more.
 
-        Also takes what dead holders have left.
+        Also takes what dead holders have left. ``mutex``, here and below: the lock is one that nobody shares.
         """
 
     async def look(self, name: str, lease: str) -> Reply | None:
@@ -143,6 +150,8 @@ class Backend(Renewer, Protocol):
         waiter: str | None = None,
         *,
         token: int | None = None,
+        mutex: bool = False,
+        keeps: bool = False,
     ) -> tuple[bool | None, Reply | None]:
         """Whether the lease was live, with this token, when it was taken out, and what the waiter has got.
 
@@ -150,7 +159,8 @@ class Backend(Renewer, Protocol):
         ``token`` None: with any token. What has the lease id and another token is taken out, too.
 
         The places of ``back`` let everybody else go first. ``waiter``: a place of our own that may well be
-        next; the answer tells of it once no failover can undo that.
+        next; the answer tells of it once no failover can undo that. ``keeps``: if the name is to stay taken
+        for longer, it does.
         """
 
     async def hand_over(
@@ -161,8 +171,13 @@ class Backend(Renewer, Protocol):
         If it raised ``LockBackendError``, ``withdraw`` must follow for the waiter.
         """
 
-    async def withdraw(self, name: str, lease: str) -> Reply | None:
-        """Take out whatever there is of a claim; who is in its way, if that is known."""
+    async def withdraw(
+        self, name: str, lease: str, *, mutex: bool = False, keeps: bool = False
+    ) -> Reply | None:
+        """Take out whatever there is of a claim; who is in its way, if that is known.
+
+        Of an upgrade: what there is of it, so that its lease weighs what it did before; where that stands.
+        """
 
     async def force(self, name: str, token: int | None = None) -> bool:
         """Take every holder out, or the one with this token; whether there was any."""

@@ -31,8 +31,6 @@ class Holding:
 
     Attributes:
         id: proves whose it is, and nothing else does.
-        capacity: that of the lock.
-        exclusive: whether it takes the whole capacity.
         kept: whether it is kept alive for somebody.
         ticking: whether it is for a boundary, so that the iterator of its schedule releases it.
         boundary_ms: which boundary it was granted for; None: it is no schedule's.
@@ -42,6 +40,8 @@ class Holding:
         releasing: what releases it, or has; None: nobody wants that yet.
         let_go: whether it was held when it was released.
         transaction: the last one that it was verified in.
+        upgrade: the id of its last upgrade that is not known to be taken back.
+        upgraded: whether it weighs all of the lock, for now.
     """
 
     def __init__(
@@ -54,8 +54,7 @@ class Holding:
     ) -> None:
         self.id = lease_id
         self.name = request.name
-        self.capacity = request.capacity
-        self.exclusive = request.weight == request.capacity
+        self.request = request
         self.kept = request.keep_alive
         self.ticking = request.tick is not None
         self.boundary_ms: int | None = None
@@ -67,6 +66,8 @@ class Holding:
         self.releasing: asyncio.Task[bool] | None = None
         self.let_go = False
         self.transaction: Transaction | None = None
+        self.upgrade: str | None = None
+        self.upgraded = False
         self._margin = margin
         self._clock = clock
         # Held while one of the next three is changed: it may end, or get another ttl, while it is renewed.
@@ -106,6 +107,21 @@ class Holding:
     def ended(self) -> str | None:
         """Why it is over; None: it is not."""
         return self._ended
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether it takes the whole capacity."""
+        return self.upgraded or self.request.whole
+
+    @property
+    def shared(self) -> bool:
+        """Whether others may hold the lock beside it."""
+        return self.request.shared and not self.upgraded
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the name is to stay taken for some time."""
+        return self.request.at_least is not None
 
     @property
     def alone(self) -> bool:

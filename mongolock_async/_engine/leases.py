@@ -21,6 +21,7 @@ from .holding import CLOSED, EXPIRED, FORCED, RELEASED, SLOW, TAKEN, Holding
 from .keepalive import KeepAlive
 from .place import Place
 from .recorder import Recorder
+from .refusal import check
 from .renewable import Renew, Renewable
 from .renewal_thread import RenewalThread
 from .reports import Losses
@@ -122,16 +123,16 @@ class Leases:
                 if once and reply.grant is None and not reply.taken:
                     raise LeaseLostError(request.name, request.owner, grant.fencing_token, SLOW)
         except LockBackendError:
-            self.withdraw_soon(request.name, lease_id)  # it may have been granted all the same
+            mutex = request.size.mutex
+            self.withdraw_soon(request.name, lease_id, mutex=mutex)  # it may have been granted all the same
             raise
-        if reply.grant is None and reply.place is None and reply.capacity not in {0, request.capacity}:
-            raise LockError(f"{request.name!r} is in use with capacity {reply.capacity}")
+        check(request, reply)
         return sent, reply
 
     async def ask(self, request: Request, lease_id: str) -> tuple[float, Reply | None]:
         """What one who waits has got by now; takes what a dead holder has left."""
         sent = self._clock.now()
-        reply = await self._backend.ask(request.name, lease_id)
+        reply = await self._backend.ask(request.name, lease_id, mutex=request.size.mutex)
         if reply is None or reply.grant is None:
             return sent, reply
         return await self._in_time(request, lease_id, sent, reply)
@@ -172,17 +173,20 @@ class Leases:
             holding.changed(change, sent, reply.grant.remaining)
             self.keep_alive.paced(holding)
         if holding.ended is not None:  # the answer came too late, and the server holds it for nobody
-            self.withdraw_soon(holding.name, holding.id)
+            self._let_go(holding)
         return holding.held
 
-    def withdraw_soon(self, name: str, lease_id: str) -> None:
+    def withdraw_soon(self, name: str, lease_id: str, **how: bool) -> None:
         """Take out, in the background, what nobody wants."""
-        self._background.spawn(self.withdraw(name, lease_id))
+        self._background.spawn(self.withdraw(name, lease_id, **how))
 
-    async def withdraw(self, name: str, lease_id: str) -> Reply | None:
-        """Take out what there is of a claim; where it stood, where the server says so."""
+    async def withdraw(self, name: str, lease_id: str, **how: bool) -> Reply | None:
+        """Take out what there is of a claim; where it stood, where the server says so.
+
+        ``how``: as ``Backend.withdraw`` has it.
+        """
         try:
-            reply = await self._backend.withdraw(name, lease_id)
+            reply = await self._backend.withdraw(name, lease_id, **how)
         except LockError as error:
             logger.warning("a lease of %r was not withdrawn; it expires by itself: %s", name, error)
             self.left_behind[lease_id] = None
@@ -196,22 +200,27 @@ class Leases:
         """Withdraw what a claim may get whose caller has gone."""
         await asyncio.wait([claim])
         if not claim.cancelled() and claim.exception() is None and claim.result()[1].grant is not None:
-            await self.withdraw(request.name, lease_id)
+            await self.withdraw(request.name, lease_id, mutex=request.size.mutex)
 
     def close(self) -> None:
         """All leases are over. Those of blocks are released when their bodies have ended, all others now."""
         for holding in list(self.held.values()):
             holding.end(CLOSED)
             if not self.blocks.around(holding):
-                self.withdraw_soon(holding.name, holding.id)
+                self._let_go(holding)
         self._losses.end()
+
+    def _let_go(self, holding: Holding) -> None:
+        """Release, in the background, what is over for us."""
+        mutex = holding.request.size.mutex
+        self.withdraw_soon(holding.name, holding.id, mutex=mutex, keeps=holding.keeps)
 
     async def _in_time(self, request: Request, lease_id: str, sent: float, reply: Reply) -> Claimed:
         """A grant whose answer came late says little about what is left: it is asked for again."""
         if self._clock.now() - sent <= request.ttl / 2:
             return sent, reply
         sent = self._clock.now()
-        again = await self._backend.ask(request.name, lease_id)
+        again = await self._backend.ask(request.name, lease_id, mutex=request.size.mutex)
         return sent, reply.followed_by(again)
 
     def _margin(self, ttl: float) -> float:
@@ -228,7 +237,9 @@ class Leases:
     def _ended(self, holding: Holding) -> None:
         self.keep_alive.discard(holding)
         self.held.pop(holding.id, None)
-        if holding.ended not in {RELEASED, CLOSED}:
+        # One that is neither kept alive nor released was to expire, and to keep the name that long.
+        meant = holding.ended == EXPIRED and holding.keeps and not holding.request.keep_alive
+        if holding.ended not in {RELEASED, CLOSED} and not meant:
             self.losses += 1
             self._losses.add(holding.name, str(holding.ended))
 
@@ -236,4 +247,4 @@ class Leases:
         # One that was released is its release's affair, which must not find that it is gone already. A place
         # in a queue is withdrawn by its waiter, or has become a lease under the same id.
         if isinstance(lease, Holding) and lease.ended == EXPIRED:
-            self.withdraw_soon(lease.name, lease.id)
+            self._let_go(lease)

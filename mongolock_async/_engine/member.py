@@ -9,6 +9,7 @@ from contextlib import suppress
 from contextvars import Context
 
 from mongolock_async._errors import LeaseLostError, LockError
+from mongolock_async._protocol.kind import described
 from mongolock_async._protocol.reply import Reply
 from mongolock_async._protocol.request import Request
 
@@ -21,6 +22,7 @@ from .clock import Clock
 from .holding import EXPIRED, FORCED, RELEASED, Holding
 from .leases import Leases
 from .lifetime import Lifetime
+from .upgrades import Upgrades
 from .waiting import Waiting
 
 logger = logging.getLogger("mongolock_async")
@@ -49,6 +51,7 @@ class Member:
         self.leases = Leases(self.id, backend, renewals, self.background, clock, clock_margin)
         self.abandoned = Abandoned(self.leases.keep_alive, self.lifetime)
         self.waiting = Waiting(self.id, backend, self.leases, self.background, clock, self.lifetime)
+        self.upgrades = Upgrades(backend, self.leases, self.waiting, self.background, clock, self.lifetime)
         self._backend = backend
         self._renewals = renewals
         self._closing: asyncio.Task[None] | None = None
@@ -123,6 +126,13 @@ class Member:
         lock = await self.background.finish(self._backend.view(request.name))
         return lock is not None and request.is_refused_by(lock)
 
+    async def resize(self, name: str, capacity: int) -> None:
+        """Give a semaphore another capacity."""
+        await self.lifetime.begin()
+        reply = await self.background.finish(self._backend.resize(name, capacity))
+        if reply.kind not in {None, "semaphore"}:
+            raise LockError(f"{name!r} is in use as {described(reply.kind, reply.capacity)}")
+
     async def verify(self, holding: Holding, session: object) -> None:
         """Bind a transaction to the lease; the loop leaves the lease alone until it is over."""
         self.lifetime.check()
@@ -178,8 +188,9 @@ class Member:
         back = [place.id for place in places] if holding.exclusive else []
         sent = self.clock.now()
         waiter_id = None if waiter is None else waiter.id
+        how = {"mutex": holding.request.size.mutex, "keeps": holding.keeps}
         was_held, reply = await self._backend.release(
-            holding.name, holding.id, back, waiter_id, token=holding.fencing_token
+            holding.name, holding.id, back, waiter_id, token=holding.fencing_token, **how
         )
         if waiter is not None and reply is not None and reply.grant is not None:
             waiter.granted(sent, reply.grant)

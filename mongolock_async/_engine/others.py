@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from mongolock_async._errors import LockBackendError, LockError, LockTimeoutError
 from mongolock_async._protocol.reply import Person, Reply
 
 from .backend import Backend
 from .background import Background
-from .caller import NO_ANSWER, Caller
+from .caller import NO_ANSWER, Caller, TimeUp
 from .clock import Clock
+
+T = TypeVar("T")
 
 # A lease id that nobody has: its place in a queue would be the last.
 NOBODY = ""
@@ -53,6 +56,18 @@ class Others:
                 del self._watched[name]
                 self._seen.pop(name, None)
                 self._crowded.discard(name)
+
+    async def in_time(self, caller: Caller, wait: Coroutine[Any, Any, T]) -> T:
+        """What the wait is for; or, once its place is out of the queue, the error that says why not."""
+        with self.watched(caller.request.name):
+            try:
+                with suppress(TimeUp):
+                    return await wait
+                await caller.gone()
+                raise await self.too_late(caller)
+            except asyncio.CancelledError:
+                await caller.gone()
+                raise
 
     def see(self, name: str, reply: Reply | None) -> None:
         """The server has told who holds it, and who waits; None: it has no document."""

@@ -7,7 +7,8 @@ import math
 from enum import Enum
 from typing import Any
 
-from mongolock_async._protocol.pipeline import PLACE_MS
+from mongolock_async._protocol.entry import PLACE_MS
+from mongolock_async._protocol.kind import base_of
 from mongolock_async._protocol.reply import Grant, Reply
 
 from .backend import Call
@@ -66,6 +67,11 @@ class Place:
         self._clock = clock
         self._pauses = LookPause()
         self._told = self.began
+
+    @property
+    def upgrades(self) -> bool:
+        """Whether it is a lease of ours that is to weigh more."""
+        return base_of(self.id) is not None
 
     @property
     def waits(self) -> bool:

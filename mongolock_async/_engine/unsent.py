@@ -13,21 +13,23 @@ from .leases import Claimed, Leases
 
 
 class Unsent:
-    """Of each name one at the most, as one of us claims it at a time."""
+    """Of each name one at the most, as one of us claims a mutex at a time. Of other kinds none."""
 
     def __init__(self, leases: Leases) -> None:
         self._leases = leases
         self._claims: dict[str, tuple[Request, Giver | None]] = {}
 
-    def claim(self, request: Request, lease_id: str, first: float) -> Coroutine[Any, Any, Claimed]:
+    def claim(self, request: Request, lease_id: str, first: float | None) -> Coroutine[Any, Any, Claimed]:
         """What sends the claim, once its task runs; until then, a release may be added."""
+        if first is None or not request.size.mutex:
+            return self._leases.claim(request, lease_id, first=first)
         self._claims[request.name] = request, None
         return self._send(request, lease_id, first)
 
     def take(self, holding: Holding) -> Giver | None:
         """Have the claim of this name release the lease; None: there is none that could."""
         request, giver = self._claims.get(holding.name, (None, None))
-        if request is None or giver is not None or request.capacity != holding.capacity:
+        if request is None or giver is not None or not holding.request.size.mutex or holding.keeps:
             return None
         giver = Giver(holding)
         self._claims[holding.name] = request, giver

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from contextlib import suppress
 from typing import Any, TypeVar
 
 from mongolock_async._errors import LockBackendError
-from mongolock_async._protocol.reply import Reply
+from mongolock_async._protocol.reply import Grant, Reply
 from mongolock_async._protocol.request import Request
 
 from . import clock as clocks
 from .backend import Backend, Call
 from .background import Background
-from .caller import Caller, TimeUp
+from .caller import Caller
 from .clock import Clock
 from .giver import Giver
 from .holding import Holding
@@ -24,6 +23,7 @@ from .line import Lines
 from .others import Others
 from .pauses import FIRST_LOOK, poll_pause
 from .place import Place, State
+from .refusal import check
 from .unsent import Unsent
 
 T = TypeVar("T")
@@ -62,23 +62,19 @@ class Waiting:
     async def acquire(self, request: Request, timeout: float | None) -> Holding:
         """Wait for the lock."""
         caller = Caller(request, timeout, self._clock)
+        return await self.in_time(caller, self._in_line(caller))
+
+    async def in_time(self, caller: Caller, wait: Coroutine[Any, Any, T]) -> T:
+        """Wait as long as the caller is willing to."""
         self.count += 1
         try:
-            with self.others.watched(request.name):
-                try:
-                    with suppress(TimeUp):
-                        return await self._in_line(caller)
-                    await caller.gone()
-                    raise await self.others.too_late(caller)
-                except asyncio.CancelledError:
-                    await caller.gone()
-                    raise
+            return await self.others.in_time(caller, wait)
         finally:
             self.count -= 1
 
     def places(self, name: str) -> list[Place]:
-        """Those in which we stand, or are about to stand, in the queue of this lock."""
-        return [place for place in self._places.values() if place.name == name]
+        """Those in which we stand, or are about to stand, in the queue of this lock; but for upgrades."""
+        return [place for place in self._places.values() if place.name == name and not place.upgrades]
 
     def take_over(self, holding: Holding) -> Giver | None:
         """Have our own next claim release this lease, if it is not sent yet, and nobody waits elsewhere."""
@@ -87,7 +83,7 @@ class Waiting:
     def released(self, name: str) -> None:
         """We have released the lock ourselves: no need to poll for that."""
         if self.ear.deaf:
-            for place in self.places(name):
+            for place in [place for place in self._places.values() if place.name == name]:
                 place.began = place.look_due = self._clock.now()
                 place.news.set()
 
@@ -105,7 +101,7 @@ class Waiting:
         async with caller.until_answered():
             await self._lifetime.begin()
         async with caller.until_served():
-            ticket = await self._lines.enter(name)
+            ticket = await self._lines.enter(name, reads=caller.request.reads)
         try:
             return await self._first_in_line(caller)
         finally:
@@ -117,29 +113,30 @@ class Waiting:
             self._lifetime.check()
             lease_id = self._leases.new_id()
             place = Place(request.name, lease_id, self._clock, keep_alive=request.keep_alive)
-            self._places[place.id] = place
-            served = False
-            try:
-                await self._stand(caller, place)
-                if place.grant is not None:
-                    sent, grant = place.grant
-                    served = True
-                    return self._leases.hold(request, place.id, sent, grant)
-            finally:
-                del self._places[place.id]
-                if not served:
-                    stood = place.state is not State.LOST
-                    place.withdraw()
-                    caller.leaving = self._background.spawn(self._leave(place, stood=stood))
+            granted = await self.stand(caller, place, self._leases.first(request))
+            if granted is not None:
+                return self._leases.hold(request, place.id, *granted)
             caller.check()
 
-    async def _stand(self, caller: Caller, place: Place) -> None:
-        """Queue up, and wait until the place is granted or lost, or the repository is closed."""
-        request = caller.request
-        first = self._leases.first(request)
+    async def stand(self, caller: Caller, place: Place, first: float | None) -> tuple[float, Grant] | None:
+        """Stand there until it is granted or lost, or the repository is closed; who is not served, leaves."""
+        self._places[place.id] = place
+        served = False
+        try:
+            await self._stand(caller, place, first)
+            served = place.grant is not None
+        finally:
+            del self._places[place.id]
+            if not served:
+                stood = place.state is not State.LOST
+                place.withdraw()
+                caller.leaving = self._background.spawn(self._leave(place, stood=stood))
+        return place.grant
+
+    async def _stand(self, caller: Caller, place: Place, first: float | None) -> None:
         place.deaf = self.ear.deaf
-        claim = self._unsent.claim(request, place.id, first)
-        self._heard(place, *await self._do(caller, place, claim))
+        claim = self._unsent.claim(caller.request, place.id, first)
+        self._heard(caller, place, *await self._do(caller, place, claim))
         if not place.waits:
             return
         with self._leases.keep_alive.keeping(place), self.ear.wanted():
@@ -184,6 +181,7 @@ class Waiting:
             reply = look.result()
             self.others.see(place.name, reply)
             if reply is not None and reply.place is not None and not reply.fits and place.waits:
+                check(caller.request, reply)
                 place.stands(reply)
                 self._poll(place)
                 return
@@ -206,16 +204,18 @@ class Waiting:
         except LockBackendError:
             place.unheard()
         else:
-            self._heard(place, sent, reply)
+            self._heard(caller, place, sent, reply)
 
     async def _ask(self, caller: Caller, place: Place) -> None:
         place.asks()
-        self._heard(place, *await self._do(caller, place, self._leases.ask(caller.request, place.id)))
+        self._heard(caller, place, *await self._do(caller, place, self._leases.ask(caller.request, place.id)))
 
-    def _heard(self, place: Place, sent: float, reply: Reply | None) -> None:
+    def _heard(self, caller: Caller, place: Place, sent: float, reply: Reply | None) -> None:
         if reply is not None and reply.grant is not None:
             place.granted(sent, reply.grant)
             return
+        if reply is not None:
+            check(caller.request, reply)
         place.answered(reply)
         self.others.see(place.name, reply)
         if place.waits:

@@ -8,11 +8,13 @@ from typing import NoReturn, TypeVar
 
 from mongolock_async._engine.backend import Call, Page, Transaction
 from mongolock_async._errors import LockError
-from mongolock_async._protocol.reply import Reply, View
+from mongolock_async._protocol.kind import base_of
+from mongolock_async._protocol.reply import Answer, Reply, View
 from mongolock_async._protocol.request import Request, TtlChange
 from mongolock_async._settings import milliseconds
 
-from . import answers
+from . import answers, sharing
+from .claim import claim, hand_over
 from .document import Document
 from .ear import MemoryEar
 from .store import MemoryStore
@@ -51,13 +53,32 @@ class MemoryBackend:
 
     async def claim(self, request: Request, lease: str, *, first: float | None = None) -> Reply:
         """See ``Backend``."""
-        return await self._command(lambda: self._claim(request, lease, first))
 
-    async def ask(self, name: str, lease: str) -> Reply | None:
+        def work(document: Document, now: int, by: str) -> Reply:
+            return claim(document, now, lease, request, first, by=by)
+
+        self._store.document(request.name)
+        return await self._command(lambda: self._granting(request.name, work, lease)) or Reply({})
+
+    async def resize(self, name: str, capacity: int) -> Reply:
         """See ``Backend``."""
 
         def work(document: Document, now: int, by: str) -> Reply:
-            document.ask(now, lease, by=by)
+            sharing.resize(document, now, capacity, by=by)
+            answer = answers.resized(document, by)
+            self._store.tell(name, answer["granted"])
+            return Reply(answer)
+
+        def resize() -> Reply:
+            return work(self._store.document(name), self._store.now_ms, self._store.new_command())
+
+        return await self._command(resize)
+
+    async def ask(self, name: str, lease: str, *, mutex: bool = False) -> Reply | None:
+        """See ``Backend``."""
+
+        def work(document: Document, now: int, by: str) -> Reply:
+            document.ask(now, lease, by=by, mutex=mutex)
             return Reply(answers.reply(document, lease, now, by=by))
 
         return await self._command(lambda: self._granting(name, work, lease))
@@ -119,12 +140,16 @@ class MemoryBackend:
         waiter: str | None = None,
         *,
         token: int | None = None,
+        mutex: bool = False,
+        keeps: bool = False,
     ) -> tuple[bool | None, Reply | None]:
         """See ``Backend``."""
 
         def work(document: Document, now: int, by: str) -> tuple[bool, Reply]:
-            document.release(now, lease, by=by, token=token, back=back)
-            answer = answers.reply(document, waiter, now, by=by) if waiter is not None else {}
+            document.release(now, lease, by=by, token=token, back=back, mutex=mutex, keeps=keeps)
+            answer: Answer = {"granted": answers.granted(document, by)}
+            if waiter is not None:
+                answer = answers.reply(document, waiter, now, by=by)
             return document.released == lease, Reply(answer)
 
         found = await self._command(lambda: self._granting(name, work, waiter))
@@ -136,21 +161,24 @@ class MemoryBackend:
         """See ``Backend``."""
 
         def work(document: Document, now: int, by: str) -> tuple[bool, Reply]:
-            owner, ttl, life = request.owner, milliseconds(request.ttl), milliseconds(first)
-            size = {"weight": request.weight, "capacity": request.capacity}
-            times, ear = {"ttl": ttl, "first": life}, waiter.rpartition(".")[0]
-            document.hand_over(now, lease, waiter, token=token, owner=owner, ear=ear, by=by, **times, **size)
+            hand_over(document, now, lease, token, waiter, request, first, by=by)
             return document.released == lease, Reply(answers.reply(document, waiter, now, by=by))
 
         found = await self._command(lambda: self._granting(name, work, waiter))
         return found or (False, None)
 
-    async def withdraw(self, name: str, lease: str) -> Reply | None:
+    async def withdraw(
+        self, name: str, lease: str, *, mutex: bool = False, keeps: bool = False
+    ) -> Reply | None:
         """See ``Backend``."""
+        base = base_of(lease)
 
         def work(document: Document, now: int, by: str) -> Reply:
-            document.release(now, lease, by=by)
-            return Reply(answers.reply(document, lease, now, by=by))
+            if base is None:
+                document.release(now, lease, by=by, mutex=mutex, keeps=keeps)
+            else:
+                sharing.downgrade(document, now, lease, by=by)
+            return Reply(answers.reply(document, base or lease, now, by=by))
 
         return await self._command(lambda: self._granting(name, work))
 
@@ -219,23 +247,3 @@ class MemoryBackend:
         result = work(document, self._store.now_ms, by)
         self._store.tell(name, answers.granted(document, by, mine))
         return result
-
-    def _claim(self, request: Request, lease: str, first: float | None) -> Reply:
-        owner, ttl = request.owner, milliseconds(request.ttl)
-        size = {"weight": request.weight, "capacity": request.capacity}
-
-        def work(document: Document, now: int, by: str) -> Reply:
-            if (tick := request.tick) is not None:
-                document.claim_tick(now, lease, owner=owner, ttl=ttl, tick=tick, by=by)
-                return Reply(answers.reply(document, lease, now, by=by), answers.tick(document, now))
-            if first is None:
-                document.claim(now, lease, owner=owner, ttl=ttl, by=by, **size)
-            else:
-                ear, life = lease.rpartition(".")[0], milliseconds(first)
-                document.queue_up(now, lease, owner=owner, ttl=ttl, first=life, ear=ear, by=by, **size)
-            return Reply(answers.reply(document, lease, now, by=by))
-
-        self._store.document(request.name)
-        reply = self._granting(request.name, work, lease)
-        assert reply is not None  # the document is there
-        return reply

@@ -7,41 +7,19 @@ All times are whole milliseconds since the epoch.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from mongolock_async._protocol.pipeline import PLACE_MS
+from mongolock_async._protocol.entry import PLACE_MS
+from mongolock_async._protocol.kind import MUTEX, Size
 from mongolock_async._protocol.request import TickRequest
 from mongolock_async._settings import Owner
 
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A holder (with a token), or a place in the queue (without)."""
-
-    lease: str
-    owner: Owner
-    weight: int
-    ttl: int
-    since: int
-    expires: int
-    first: int | None = None
-    ear: str | None = None
-    token: int | None = None
-    by: str | None = None
-    change: int | None = None
+from .entry import Entry, is_held, later, left_of
+from .transition import Transition
 
 
-@dataclass
-class Document:
-    """One lock."""
-
-    capacity: int = 1
-    token: int = 0
-    boundary: int | None = None
-    holders: list[Entry] = field(default_factory=list)
-    queue: list[Entry] = field(default_factory=list)
-    released: str | None = None
-    expires_at: int | None = None
+class Document(Transition):
+    """One lock, and what each command does to it."""
 
     def claim(
         self,
@@ -51,12 +29,12 @@ class Document:
         owner: Owner,
         ttl: int,
         by: str,
-        weight: int = 1,
-        capacity: int = 1,
+        size: Size = MUTEX,
+        at_least: int | None = None,
     ) -> None:
         """Be granted the lock, if that fits and nobody waits."""
-        entry = Entry(lease, owner, weight, ttl, now, now + PLACE_MS)
-        self._claim(now, entry, capacity, by)
+        entry = Entry(lease, owner, size.weight, ttl, now, now + PLACE_MS, at_least=at_least)
+        self._claim(now, entry, size, by)
 
     def queue_up(
         self,
@@ -68,12 +46,12 @@ class Document:
         first: int,
         ear: str | None,
         by: str,
-        weight: int = 1,
-        capacity: int = 1,
+        size: Size = MUTEX,
+        at_least: int | None = None,
     ) -> None:
         """The same, and stay in the queue if it is not granted."""
-        entry = Entry(lease, owner, weight, ttl, now, now + PLACE_MS, first, ear)
-        self._claim(now, entry, capacity, by, wait=True)
+        entry = Entry(lease, owner, size.weight, ttl, now, now + PLACE_MS, first, ear, at_least=at_least)
+        self._claim(now, entry, size, by, wait=True)
 
     def claim_tick(self, now: int, lease: str, *, owner: Owner, ttl: int, tick: TickRequest, by: str) -> None:
         """Try to claim a boundary, from its moment until its end, if no later one is served.
@@ -84,31 +62,41 @@ class Document:
         current = due if tick.period_ms is None else now - (now - due) % tick.period_ms
         joins = (self.boundary is None or self.boundary < current) and due <= now < tick.until_ms
         entry = Entry(lease, owner, 1, ttl, now, now + PLACE_MS)
-        self._claim(now, entry, 1, by, joins=joins)
+        self._claim(now, entry, MUTEX, by, joins=joins)
         if any(holder.lease == lease and holder.by == by for holder in self.holders):
             self.boundary = current
             self.expires_at = max(self.expires_at or 0, current + tick.kept_ms)
 
-    def ask(self, now: int, lease: str, *, by: str) -> None:
+    def ask(self, now: int, lease: str, *, by: str, mutex: bool = False) -> None:
         """Refresh a place, or give its grant the whole ttl; take what dead holders have left."""
-        self._expire(now)
+        self.expire(now)
         self.holders = [
-            _later(entry, now + entry.ttl) if entry.lease == lease else entry for entry in self.holders
+            later(entry, now + entry.ttl) if entry.lease == lease and entry.expires > now else entry
+            for entry in self.holders
         ]
-        self.queue = [
-            _later(entry, now + PLACE_MS) if entry.lease == lease else entry for entry in self.queue
-        ]
-        self._grant(now, by, mine=lease)
-        self._outlive(self.holders + self.queue, now)
+        self.queue = [later(entry, now + PLACE_MS) if entry.lease == lease else entry for entry in self.queue]
+        self.grant(now, by, mine=lease, mutex=mutex)
+        self.outlive(self.holders + self.queue, now)
 
     def release(
-        self, now: int, lease: str, *, by: str, token: int | None = None, back: Collection[str] = ()
+        self,
+        now: int,
+        lease: str,
+        *,
+        by: str,
+        token: int | None = None,
+        back: Collection[str] = (),
+        mutex: bool = False,
+        keeps: bool = False,
     ) -> None:
-        """Take the lease out of holders and queue; the places of ``back`` go to the queue's end."""
-        self._expire(now)
-        self._take_out(lease, token)
+        """Take the lease out of holders and queue; the places of ``back`` go to the queue's end.
+
+        ``keeps``: if its name is to stay taken, that much is left.
+        """
+        self.expire(now)
+        self._take_out(now, lease, token, keeps=keeps)
         self.queue.sort(key=lambda entry: entry.lease in back)
-        self._grant(now, by)
+        self.grant(now, by, mutex=mutex)
 
     def hand_over(
         self,
@@ -122,40 +110,39 @@ class Document:
         first: int,
         ear: str | None,
         by: str,
-        weight: int = 1,
-        capacity: int = 1,
+        at_least: int | None = None,
     ) -> None:
-        """``release`` one lease and ``queue_up`` another, with nobody between them."""
-        self._expire(now)
-        joins = self._joins(waiter, capacity)
-        self._take_out(lease, token)
+        """``release`` one lease of a mutex and ``queue_up`` another, with nobody between them."""
+        self.expire(now)
+        joins = self._joins(waiter, MUTEX)
+        self._take_out(now, lease, token)
         if joins:
-            self.queue.append(Entry(waiter, owner, weight, ttl, now, now + PLACE_MS, first, ear))
-        self._outlive(self.holders + self.queue, now)
-        self._grant(now, by, mine=waiter)
+            expires = now + PLACE_MS
+            self.queue.append(Entry(waiter, owner, 1, ttl, now, expires, first, ear, at_least=at_least))
+        self.serve(now, waiter, by, stay=True, mutex=True)
 
     def force(self, now: int, *, by: str, token: int | None = None) -> None:
         """Take every holder out, or the one with this token."""
-        self._expire(now)
+        self.expire(now)
         rest = [] if token is None else [entry for entry in self.holders if entry.token != token]
         self.released = by if len(rest) < len(self.holders) else self.released or ""
         self.holders = rest
-        self._grant(now, by)
+        self.grant(now, by)
 
     def renew(self, now: int, lease: str, token: int) -> None:
         """Give the lease a new expiry. Grants nothing; what has expired stays so."""
         self.holders = [
-            _later(entry, now + entry.ttl) if _is_held(entry, now, lease, token) else entry
+            later(entry, now + entry.ttl) if is_held(entry, now, lease, token) else entry
             for entry in self.holders
         ]
-        self._outlive(self.holders)
+        self.outlive(self.holders)
 
     def prolong(self, now: int, lease: str, token: int, *, ttl: int | None = None, number: int = 0) -> None:
         """Give the lease a new expiry; with ``ttl``, another ttl before, unless a later change came first."""
         if ttl is not None:
             self.holders = [
                 replace(entry, ttl=ttl, change=number)
-                if _is_held(entry, now, lease, token) and number > (entry.change or 0)
+                if is_held(entry, now, lease, token) and number > (entry.change or 0)
                 else entry
                 for entry in self.holders
             ]
@@ -164,80 +151,45 @@ class Document:
     def refresh(self, now: int, lease: str) -> None:
         """Give the place a new expiry. Grants nothing; what has expired stays so."""
         self.queue = [
-            _later(entry, now + PLACE_MS) if entry.lease == lease and entry.expires > now else entry
+            later(entry, now + PLACE_MS) if entry.lease == lease and entry.expires > now else entry
             for entry in self.queue
         ]
-        self._outlive(self.queue)
+        self.outlive(self.queue)
 
     def touch(self, now: int, *, by: str) -> None:
         """Change nothing but what time has changed."""
-        self._expire(now)
-        self._grant(now, by)
+        self.expire(now)
+        self.grant(now, by)
 
     def holds(self, now: int, lease: str, token: int) -> bool:
         """Whether the lease is held, and has not expired."""
-        return any(_is_held(entry, now, lease, token) for entry in self.holders)
+        return any(is_held(entry, now, lease, token) for entry in self.holders)
 
     def queues(self, now: int, lease: str) -> bool:
         """Whether the place is in the queue, and has not expired."""
         return any(entry.lease == lease and entry.expires > now for entry in self.queue)
 
     def _claim(
-        self, now: int, entry: Entry, capacity: int, by: str, *, joins: bool = True, wait: bool = False
+        self, now: int, entry: Entry, size: Size, by: str, *, joins: bool = True, wait: bool = False
     ) -> None:
-        self._expire(now)
-        if not self.holders and not self.queue:
-            self.capacity = capacity
-        if joins and self._joins(entry.lease, capacity):
+        self.expire(now)
+        if self.is_idle and size.capacity is not None:
+            self.capacity, self.kind = size.capacity, size.kind
+        if joins and self._joins(entry.lease, size):
             self.queue.append(entry)
-        if wait:
-            self._outlive(self.holders + self.queue, now)
-        self._grant(now, by, mine=entry.lease)
-        if not wait:
-            self.queue = [other for other in self.queue if other.lease != entry.lease]
+        self.serve(now, entry.lease, by, stay=wait, mutex=size.mutex)
 
-    def _joins(self, lease: str, capacity: int) -> bool:
+    def _joins(self, lease: str, size: Size) -> bool:
         known = any(other.lease == lease for other in self.holders + self.queue)
-        idle = not self.holders and not self.queue
-        return not known and (idle or self.capacity == capacity)
+        wanted = self.capacity if size.capacity is None else size.capacity
+        return not known and self.kind == size.kind and self.capacity == wanted >= size.weight
 
-    def _take_out(self, lease: str, token: int | None) -> None:
-        held = any(entry.lease == lease and token in {None, entry.token} for entry in self.holders)
+    def _take_out(self, now: int, lease: str, token: int | None, *, keeps: bool = False) -> None:
+        ours = [entry for entry in self.holders if entry.lease == lease and token in {None, entry.token}]
+        held = any(entry.expires > now or not keeps for entry in ours)
         self.released = lease if held else self.released or ""
+        if keeps:
+            left = [left_of(entry) if entry.lease == lease else entry for entry in self.holders]
+            self.holders = [entry for entry in left if entry.last > now]
         self.holders = [entry for entry in self.holders if entry.lease != lease]
         self.queue = [entry for entry in self.queue if entry.lease != lease]
-
-    def _expire(self, now: int) -> None:
-        self.holders = [entry for entry in self.holders if entry.expires > now]
-        self.queue = [entry for entry in self.queue if entry.expires > now]
-
-    def _grant(self, now: int, by: str, mine: str | None = None) -> None:
-        lives = []
-        while self.queue:
-            entry = self.queue[0]
-            if sum(holder.weight for holder in self.holders) + entry.weight > self.capacity:
-                break
-            self.token = max(self.token + 1, now)
-            life = entry.ttl if entry.lease == mine or entry.first is None else entry.first
-            self.holders.append(replace(entry, token=self.token, since=now, expires=now + life, by=by))
-            del self.queue[0]
-            lives.append(now + entry.ttl)
-        if self.expires_at is not None:
-            lives.append(self.expires_at)
-        self.expires_at = max(lives, default=now)
-
-    def _outlive(self, entries: list[Entry], now: int | None = None) -> None:
-        """The document lives as long as these do."""
-        expiries = [entry.expires for entry in entries]
-        if self.expires_at is not None:
-            expiries.append(self.expires_at)
-        self.expires_at = max(expiries, default=now)
-
-
-def _is_held(entry: Entry, now: int, lease: str, token: int) -> bool:
-    return entry.lease == lease and entry.token == token and entry.expires > now
-
-
-def _later(entry: Entry, expires: int) -> Entry:
-    """It lives until then, or as long as it would: no command shortens a life."""
-    return replace(entry, expires=max(entry.expires, expires))

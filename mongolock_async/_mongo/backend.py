@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pymongo
-from pymongo.errors import OperationFailure, PyMongoError
 
 from mongolock_async._engine.backend import Call, Page, Transaction
 from mongolock_async._errors import LockBackendError
-from mongolock_async._protocol import keeping, pipeline, projection
+from mongolock_async._protocol import keeping, pipeline, projection, sharing
 from mongolock_async._protocol.claim import claim_command, hand_over_command, release_command
 from mongolock_async._protocol.expressions import grant_id
+from mongolock_async._protocol.kind import Release, base_of
 from mongolock_async._protocol.renewal import refreshing, renewal
 from mongolock_async._protocol.reply import Reply, View
 from mongolock_async._protocol.request import Request, TtlChange
@@ -28,13 +28,11 @@ from .link import Link
 from .pages import page
 from .sessions import check_transaction
 from .site import prepare
+from .verify import verify
 
 if TYPE_CHECKING:
     from .collection import Collection
 
-# By this label of an error, with_transaction knows that it may start again.
-TRANSIENT = "TransientTransactionError"
-CONFLICT = 112
 # A call is confirmed within so many seconds, or not at all: the moment that it names may lie beyond the last
 # entry of an idle primary's oplog.
 CONFIRM_SECONDS = 1.0
@@ -81,24 +79,35 @@ class MongoBackend:
                 name, pipeline.touch(by=by), projection.reply("", by=by), session, upsert=True
             )
 
+    async def resize(self, name: str, capacity: int) -> Reply:
+        """See ``Backend``."""
+        by = self._commands.new_id()
+        stages, answer = sharing.resize(capacity, by=by), projection.resized(by=by)
+        async with self._commands.session("resize", name) as session:
+            found = await self._commands.change(name, stages, answer, session, upsert=True)
+        return Reply({} if found is None else found["reply"])
+
     async def claim(self, request: Request, lease: str, *, first: float | None = None) -> Reply:
         """See ``Backend``. The claim, its repetitions and its withdrawal share one session."""
         by, ear = self._commands.new_id(), None if self._calls.deaf else self._calls.id
-        if request.tick is None:
+        base = base_of(lease)
+        if request.tick is None and base is None:
             stages, answer = encoded(claim_command, (lease, by), replace(request, name=""), first, ear)
-        else:  # each differs from the one before
+        else:  # each differs from the one before, and upgrades are rare
             stages, answer = claim_command(lease, by, request, first, ear)
         async with self._commands.session("obtain", request.name, lease) as session:
-            found = await self._commands.change(request.name, stages, answer, session, upsert=True)
+            found = await self._commands.change(request.name, stages, answer, session, upsert=base is None)
+            if found is None and base is not None:
+                return Reply({})
             if found is None:  # repeated by the driver, and the document deleted before we read it again
                 raise LockBackendError("obtain", request.name, "DocumentGone")
         return Reply(found["reply"], found.get("tick"))
 
-    async def ask(self, name: str, lease: str) -> Reply | None:
+    async def ask(self, name: str, lease: str, *, mutex: bool = False) -> Reply | None:
         """See ``Backend``."""
         by = self._commands.new_id()
+        stages, answer = pipeline.ask(lease, by=by, mutex=mutex), projection.reply(lease, by=by, mutex=mutex)
         async with self._commands.session("renew", name) as session:
-            stages, answer = pipeline.ask(lease, by=by), projection.reply(lease, by=by)
             return _reply(await self._commands.change(name, stages, answer, session))
 
     async def look(self, name: str, lease: str) -> Reply | None:
@@ -142,14 +151,16 @@ class MongoBackend:
         waiter: str | None = None,
         *,
         token: int | None = None,
+        mutex: bool = False,
+        keeps: bool = False,
     ) -> tuple[bool | None, Reply | None]:
         """See ``Backend``. For one node, unless a waiter of our own goes by its answer."""
-        by = self._commands.new_id()
+        by, how = self._commands.new_id(), Release(mutex, keeps)
         grant = None if token is None else grant_id(lease, token)
         if back or waiter or grant is None:
-            stages, answer = release_command(lease, by, grant, back, waiter)
+            stages, answer = release_command(lease, by, grant, how, back, waiter)
         else:
-            stages, answer = encoded(release_command, (lease, by, grant))
+            stages, answer = encoded(release_command, (lease, by, grant), how)
         async with self._commands.session("release", name) as session:
             sure = waiter is not None
             found, sent = await self._commands.let_out(name, lease, by, stages, answer, session, sure=sure)
@@ -169,10 +180,15 @@ class MongoBackend:
             # Repeated by the driver: the stored document tells of the lease alone.
             return _was_held(found, sent), _reply(await self._link.majority.find_one({"_id": name}, answer))
 
-    async def withdraw(self, name: str, lease: str) -> Reply | None:
+    async def withdraw(
+        self, name: str, lease: str, *, mutex: bool = False, keeps: bool = False
+    ) -> Reply | None:
         """See ``Backend``. In the session of its claim, if that has no answer."""
-        by = self._commands.new_id()
-        stages, answer = pipeline.release([lease], by=by), projection.reply(lease, by=by)
+        by, base = self._commands.new_id(), base_of(lease)
+        stages = sharing.downgrade(lease, by=by)
+        if base is None:
+            stages = pipeline.release([lease], by=by, how=Release(mutex, keeps))
+        answer = projection.reply(base or lease, by=by, mutex=mutex)
         async with self._commands.session("release", name, of=lease) as session:
             found, _ = await self._commands.let_out(name, lease, by, stages, answer, session)
         return _reply(found)
@@ -190,31 +206,8 @@ class MongoBackend:
         return check_transaction(session)
 
     async def verify(self, name: str, lease: str, token: int, session: Transaction) -> bool:
-        """See ``Backend``.
-
-        The transaction sees the document as it was at its beginning. If it has changed since, by a renewal
-        for instance, the server refuses the write, with a label; if it has not, what it says is the truth.
-        """
-        held = projection.was_held(lease, token)
-        try:
-            with self._link.command("verify", name):
-                seen = await self._link.majority.find_one_and_update(
-                    {"_id": name, "holders": {"$elemMatch": {"lease": lease, "token": token}}},
-                    pipeline.verify(),
-                    projection=held,
-                    session=session,
-                )
-                if seen is not None:
-                    return bool(seen["held"])
-                now = await self._link.majority.find_one({"_id": name}, held)
-                if now is not None and now["held"]:
-                    begun_before = "the transaction began before the lease"
-                    raise OperationFailure(begun_before, CONFLICT, {"errorLabels": [TRANSIENT]})
-                return False
-        except LockBackendError as error:
-            if isinstance(error.__cause__, PyMongoError) and error.__cause__.has_error_label(TRANSIENT):
-                raise error.__cause__ from None
-            raise
+        """See ``Backend``."""
+        return await verify(self._link, name, lease, token, session)
 
     async def view(self, name: str) -> View | None:
         """See ``Backend``."""

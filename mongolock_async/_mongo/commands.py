@@ -124,5 +124,6 @@ class Commands:
 
 def stored(document: Found, taken: str, by: str) -> Found:
     """The stored document, with which a command is answered that the driver repeated, tells as much."""
-    granted = [holder for holder in document.get("holders", ()) if holder.get("by") == by]
+    holders = [holder for holder in document.get("holders", ()) if holder.get("by") == by]
+    granted = [holder | {"lease": holder.get("upgrade", holder["lease"])} for holder in holders]
     return {"released": document.get("released") == taken, "reply": {"granted": granted}}

@@ -6,7 +6,7 @@ from typing import Any
 
 from mongolock_async._engine.backend import Page
 from mongolock_async._protocol import projection
-from mongolock_async._protocol.expressions import NOW, is_live, is_lock, some
+from mongolock_async._protocol.expressions import NOW, is_lock, is_there, some
 
 from .link import Link
 
@@ -16,7 +16,7 @@ PAGE = 200
 
 async def page(link: Link, prefix: str, after: str | None, *, held: bool) -> Page:
     """The next ones whose names begin so. Foreign documents are passed over."""
-    which: dict[str, Any] = {"$expr": {"$cond": [is_lock(), some("$holders", is_live(NOW)), False]}}
+    which: dict[str, Any] = {"$expr": {"$cond": [is_lock(), some("$holders", is_there(NOW)), False]}}
     # Names with the prefix stand together in the order of _id, and begin at the prefix itself.
     names = {"$gte": prefix} if after is None else {"$gt": after}
     wanted = {"_id": names, **(which if held else {})}

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from .kind import base_of
+
 Expression = Any
 Stage = dict[str, Any]
 
 NOW = "$$NOW"
+# The last moment of a holder: when it expires, or until when its name is to stay taken.
+LAST = {"$max": ["$$e.expires", "$$e.keep_until"]}
 
 
 def is_lock() -> Expression:
@@ -17,9 +21,14 @@ def is_lock() -> Expression:
     return {"$and": [*arrays, {"$isNumber": "$token"}, {"$isNumber": "$capacity"}]}
 
 
+def id_of(lease: str) -> Expression:
+    """Where a holder has its lease id; where it has the id of its upgrade, if this is one."""
+    return "$$e.lease" if base_of(lease) is None else "$$e.upgrade"
+
+
 def is_lease(lease: str) -> Expression:
-    """Whether the element belongs to this lease id."""
-    return {"$eq": ["$$e.lease", lease]}
+    """Whether the holder has this lease id; of an upgrade: whether it has been upgraded so."""
+    return {"$eq": [id_of(lease), lease]}
 
 
 def is_holding(lease: str, token: int) -> Expression:
@@ -42,9 +51,9 @@ def is_live(now: Expression) -> Expression:
     return {"$gt": ["$$e.expires", now]}
 
 
-def left(now: Expression) -> Expression:
-    """Milliseconds until the element expires."""
-    return {"$subtract": ["$$e.expires", now]}
+def is_there(now: Expression) -> Expression:
+    """Whether the holder takes its part of the capacity: it lives, or its name is to stay taken."""
+    return {"$gt": [LAST, now]}
 
 
 def date(ms: int) -> Expression:
@@ -81,6 +90,11 @@ def living_on(array: Expression, which: Expression, expires: Expression) -> Expr
     """All elements; those live until then, or as long as they would: no command shortens a life."""
     later = {"$mergeObjects": ["$$e", {"expires": {"$max": ["$$e.expires", expires]}}]}
     return each(array, {"$cond": [which, later, "$$e"]})
+
+
+def there(array: Expression, now: Expression) -> Expression:
+    """The holders that take part of the capacity."""
+    return keep(array, is_there(now))
 
 
 def without(array: Expression, leases: Sequence[str]) -> Expression:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from mongolock_async._settings import milliseconds
 
+from .entry import PLACE_MS
 from .expressions import NOW, Expression, Stage, each, is_live, living_on
-from .pipeline import PLACE_MS
 from .request import TtlChange
 
 

@@ -12,8 +12,8 @@ What does not depend on the caller is made once. Nobody changes what these funct
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 
+from .entry import LEFT, PLACE_MS, entry_of, is_idle, waiting
 from .expressions import (
     NOW,
     Expression,
@@ -21,17 +21,17 @@ from .expressions import (
     date,
     each,
     is_grant,
+    is_live,
+    is_there,
     keep,
     last_boundary,
     living_on,
     some,
     without,
 )
+from .kind import MUTEX, PLAIN, Release, Size
 from .request import TickRequest
 from .transition import transition
-
-# How long a place in the queue lives unless it is refreshed.
-PLACE_MS = 10_000
 
 
 def claim(
@@ -40,17 +40,19 @@ def claim(
     owner: str | int,
     ttl_ms: int,
     by: str,
-    weight: int = 1,
-    capacity: int = 1,
+    size: Size = MUTEX,
+    at_least_ms: int | None = None,
     now: Expression = NOW,
 ) -> list[Stage]:
     """Be granted the lock, if that fits and nobody waits.
 
-    A lease id that is known already is not queued again: repeating a claim is harmless. So is a
-    claim with another capacity than the one that the lock has while it is in use: it changes nothing.
+    A lease id that is known already is not queued again: repeating a claim is harmless. So is a claim of
+    another kind or capacity than the lock has while it is in use: it changes nothing.
+
+    ``at_least_ms``: for how long from its grant the name stays taken.
     """
-    entry = _entry(lease, owner, ttl_ms, weight, now)
-    return _claim(entry, _joins(lease, capacity), capacity, by, now)
+    entry = entry_of(lease, owner, ttl_ms, size.weight, now, at_least_ms)
+    return _claim(entry, _joins(lease, size), size, by, now)
 
 
 def queue_up(
@@ -61,8 +63,8 @@ def queue_up(
     first_ms: int,
     ear: str | None,
     by: str,
-    weight: int = 1,
-    capacity: int = 1,
+    size: Size = MUTEX,
+    at_least_ms: int | None = None,
     now: Expression = NOW,
 ) -> list[Stage]:
     """The same, and stay in the queue if it is not granted.
@@ -70,8 +72,8 @@ def queue_up(
     ``first_ms``: how long it lives at first if it is granted by another's command. ``ear``: who listens for
     calls to it.
     """
-    entry = _entry(lease, owner, ttl_ms, weight, now) | _place(first_ms, ear)
-    return _claim(entry, _joins(lease, capacity), capacity, by, now, wait=True)
+    entry = entry_of(lease, owner, ttl_ms, size.weight, now, at_least_ms) | waiting(first_ms, ear)
+    return _claim(entry, _joins(lease, size), size, by, now, wait=True)
 
 
 def claim_tick(
@@ -91,7 +93,7 @@ def claim_tick(
     current = due if tick.period_ms is None else last_boundary(due, tick.period_ms, now)
     joins = {
         "$and": [
-            _joins(lease, 1),
+            _joins(lease, MUTEX),
             {"$lt": ["$boundary", current]},
             {"$lte": [due, now]},
             {"$lt": [now, date(tick.until_ms)]},
@@ -104,18 +106,19 @@ def claim_tick(
         "boundary": {"$cond": [won, current, "$boundary"]},
         "expires_at": {"$cond": [won, lasts, "$expires_at"]},
     }
-    entry = _entry(lease, owner, ttl_ms, 1, now)
-    return [*_claim(entry, joins, 1, by, now), {"$set": serve}]
+    entry = entry_of(lease, owner, ttl_ms, 1, now)
+    return [*_claim(entry, joins, MUTEX, by, now), {"$set": serve}]
 
 
-def ask(lease: str, *, by: str, now: Expression = NOW) -> list[Stage]:
+def ask(lease: str, *, by: str, mutex: bool = False, now: Expression = NOW) -> list[Stage]:
     """Refresh a place, or give its grant the whole ttl; take what dead holders have left."""
     mine = {"$eq": ["$$e.lease", lease]}
+    held = {"$and": [mine, is_live(now)]}
     apply = {
-        "holders": living_on("$holders", mine, {"$add": [now, "$$e.ttl"]}),
+        "holders": living_on("$holders", held, {"$add": [now, "$$e.ttl"]}),
         "queue": living_on("$queue", mine, {"$add": [now, PLACE_MS]}),
     }
-    return transition(apply, now, by, mine=lease, prolongs=True)
+    return transition(apply, now, by, mine=lease, prolongs=True, mutex=mutex)
 
 
 def release(
@@ -124,18 +127,25 @@ def release(
     by: str,
     grant: str | None = None,
     back: Sequence[str] = (),
+    how: Release = PLAIN,
     now: Expression = NOW,
 ) -> list[Stage]:
     """Take these leases out of holders and queue; those of ``back`` that wait go to the queue's end.
 
-    ``released`` names the last one that was live until then, by this grant; None: by any.
+    ``released`` names the last one that was live until then, by this grant; None: by any. If its name is to
+    stay taken, that much is left of a holder, without a lease id.
     """
     queue: Expression = without("$queue", leases)
     if back:
         rest = without("$queue", [*leases, *back])
         queue = {"$concatArrays": [rest, keep(queue, {"$in": ["$$e.lease", {"$literal": list(back)}]})]}
-    apply = {"holders": without("$holders", leases), "queue": queue, "released": _released(leases, grant)}
-    return transition(apply, now, by)
+    holders = without("$holders", leases)
+    if how.keeps:
+        ours = {"$in": ["$$e.lease", {"$literal": list(leases)}]}
+        left = {name: f"$$e.{name}" for name in LEFT} | {"expires": "$$e.keep_until"}
+        holders = keep(each("$holders", {"$cond": [ours, left, "$$e"]}), is_there(now))
+    released = _released(leases, grant, now if how.keeps else None)
+    return transition({"holders": holders, "queue": queue, "released": released}, now, by, mutex=how.mutex)
 
 
 def hand_over(
@@ -148,18 +158,18 @@ def hand_over(
     first_ms: int,
     ear: str | None,
     by: str,
-    weight: int = 1,
-    capacity: int = 1,
+    at_least_ms: int | None = None,
     now: Expression = NOW,
 ) -> list[Stage]:
-    """``release`` one lease and ``queue_up`` another, with nobody between them."""
-    entry = _entry(waiter, owner, ttl_ms, weight, now) | _place(first_ms, ear)
+    """``release`` one lease of a mutex and ``queue_up`` another, with nobody between them."""
+    entry = entry_of(waiter, owner, ttl_ms, 1, now, at_least_ms) | waiting(first_ms, ear)
+    joins = {"$and": [{"$not": [_is_known(waiter)]}, {"$eq": ["$kind", "mutex"]}]}
     apply = {
         "holders": without("$holders", [lease]),
-        "queue": _joined(without("$queue", [lease]), _joins(waiter, capacity), entry),
+        "queue": _joined(without("$queue", [lease]), joins, entry),
         "released": _released([lease], grant),
     }
-    return transition(apply, now, by, mine=waiter, prolongs=True)
+    return transition(apply, now, by, mine=waiter, prolongs=True, mutex=True)
 
 
 def force(*, by: str, token: int | None = None, now: Expression = NOW) -> list[Stage]:
@@ -182,52 +192,48 @@ def touch(*, by: str, now: Expression = NOW) -> list[Stage]:
     return transition({}, now, by, new=True)
 
 
-def _entry(lease: str, owner: str | int, ttl_ms: int, weight: int, now: Expression) -> dict[str, Expression]:
-    return {
-        "lease": lease,
-        "owner": {"$literal": owner},
-        "weight": weight,
-        "ttl": ttl_ms,
-        "since": now,
-        "expires": {"$add": [now, PLACE_MS]},
-    }
-
-
-def _place(first_ms: int, ear: str | None) -> dict[str, Expression]:
-    return {"first": first_ms} | ({} if ear is None else {"ear": ear})
-
-
 def _claim(
     entry: dict[str, Expression],
     joins: Expression,
-    capacity: int,
+    size: Size,
     by: str,
     now: Expression,
     *,
     wait: bool = False,
 ) -> list[Stage]:
-    apply = {
-        "queue": _joined("$queue", joins, entry),
-        "capacity": {"$cond": [_is_idle(), capacity, "$capacity"]},
-    }
-    return transition(apply, now, by, new=True, mine=entry["lease"], prolongs=wait, leave=not wait)
+    apply = {"queue": _joined("$queue", joins, entry)}
+    if size.capacity is not None:
+        apply |= {
+            "capacity": {"$cond": [is_idle(), size.capacity, "$capacity"]},
+            "kind": {"$cond": [is_idle(), size.kind, "$kind"]},
+        }
+    mine = entry["lease"]
+    return transition(apply, now, by, new=True, mine=mine, prolongs=wait, leave=not wait, mutex=size.mutex)
 
 
 def _joined(queue: Expression, joins: Expression, entry: dict[str, Expression]) -> Expression:
     return {"$cond": [joins, {"$concatArrays": [queue, [entry]]}, queue]}
 
 
-def _released(leases: Sequence[str], grant: str | None) -> Expression:
-    """The last of these that is live, or the one before."""
+def _released(leases: Sequence[str], grant: str | None, now: Expression | None = None) -> Expression:
+    """The last of these that is held (with ``now``: and lives), or the one before."""
     ours = is_grant(grant) if grant else {"$in": ["$$e.lease", {"$literal": list(leases)}]}
-    return {"$ifNull": [{"$last": each(keep("$holders", ours), "$$e.lease")}, {"$ifNull": ["$released", ""]}]}
+    if now is not None:
+        ours = {"$and": [ours, is_live(now)]}
+    last = {"$last": each(keep("$holders", ours), "$$e.lease")}
+    return {"$ifNull": [last, {"$ifNull": ["$released", ""]}]}
 
 
-@cache
-def _is_idle() -> Expression:
-    return {"$and": [{"$eq": ["$holders", []]}, {"$eq": ["$queue", []]}]}
+def _joins(lease: str, size: Size) -> Expression:
+    fits: Expression = {"$eq": ["$kind", size.kind]}
+    if size.capacity is None:
+        fits = {"$and": [fits, {"$lte": [size.weight, "$capacity"]}]}
+    else:
+        if size.kind == "semaphore":  # the others have one capacity
+            fits = {"$and": [fits, {"$eq": ["$capacity", size.capacity]}]}
+        fits = {"$or": [is_idle(), fits]}
+    return {"$and": [{"$not": [_is_known(lease)]}, fits]}
 
 
-def _joins(lease: str, capacity: int) -> Expression:
-    known = {"$or": [{"$in": [lease, "$holders.lease"]}, {"$in": [lease, "$queue.lease"]}]}
-    return {"$and": [{"$not": [known]}, {"$or": [_is_idle(), {"$eq": ["$capacity", capacity]}]}]}
+def _is_known(lease: str) -> Expression:
+    return {"$or": [{"$in": [lease, "$holders.lease"]}, {"$in": [lease, "$queue.lease"]}]}

@@ -10,22 +10,24 @@ from __future__ import annotations
 from functools import cache
 
 from .expressions import (
+    LAST,
     NOW,
     Expression,
     Stage,
     each,
+    id_of,
     is_holding,
     is_lease,
     is_live,
     is_lock,
     keep,
-    left,
     live,
+    there,
 )
 
 
-def reply(lease: str, *, by: str | None, now: Expression = NOW) -> Stage:
-    """What this lease has got, and whom the command ``by`` granted besides.
+def reply(lease: str, *, by: str, mutex: bool = False, now: Expression = NOW) -> Stage:
+    """What this lease, or this upgrade, has got, and whom the command ``by`` granted besides.
 
     Where it has nothing, also its place in the queue (-1: none), and who is in its way.
     """
@@ -33,12 +35,13 @@ def reply(lease: str, *, by: str | None, now: Expression = NOW) -> Stage:
     nothing = {
         "holders": _people("$holders", now),
         "place": {"$indexOfArray": ["$queue.lease", lease]},
+        "kind": "$kind",
         "capacity": "$capacity",
         # The places before it live for longer than until the first look, which knows of them.
-        "next_ms": {"$subtract": [{"$min": "$holders.expires"}, now]},
+        "next_ms": {"$subtract": [{"$min": each("$holders", _moment(now))}, now]},
         "waiting": {"$size": "$queue"},
     }
-    granted = {} if by is None else {"granted": _granted(by, lease)}
+    granted = {"granted": _granted(by, lease, mutex=mutex)}
     return {
         "_id": 0,
         "reply": {
@@ -58,13 +61,13 @@ def reply(lease: str, *, by: str | None, now: Expression = NOW) -> Stage:
 def reply_tick(lease: str, *, by: str, now: Expression = NOW) -> Stage:
     """The same, and what the server's clock shows, and the last boundary that was served."""
     tick = {"now_ms": {"$toLong": now}, "last_ms": {"$toLong": "$boundary"}}
-    return {**reply(lease, by=by, now=now), "tick": tick}
+    return {**reply(lease, by=by, mutex=True, now=now), "tick": tick}
 
 
 def look(lease: str, *, now: Expression = NOW) -> Stage:
     """Where a lease or a place stands, as of now. ``fits``: an ``ask`` would be granted."""
-    holders, queue = live("$holders", now), live("$queue", now)
-    mine = {"$first": keep(holders, is_lease(lease))}
+    holders, queue = there("$holders", now), live("$queue", now)
+    mine = {"$first": keep("$$holders", {"$and": [is_lease(lease), is_live(now)]})}
     place = {"$indexOfArray": ["$$queue.lease", lease]}
     # With those before it.
     front = {"$slice": ["$$queue", {"$max": [1, {"$add": [place, 1]}]}]}
@@ -72,6 +75,7 @@ def look(lease: str, *, now: Expression = NOW) -> Stage:
     waits = {
         "holders": _people("$$holders", now),
         "place": place,
+        "kind": "$kind",
         "capacity": "$capacity",
         "next_ms": _next_moment(place, now),
         "waiting": {"$size": "$$queue"},
@@ -90,14 +94,16 @@ def look(lease: str, *, now: Expression = NOW) -> Stage:
     }
 
 
-def release(lease: str, *, by: str, waiter: str | None = None, now: Expression = NOW) -> Stage:
+def release(
+    lease: str, *, by: str, waiter: str | None = None, mutex: bool = False, now: Expression = NOW
+) -> Stage:
     """Whether this lease (or, by ``force``, any) was live until now, and whom its end has granted.
 
     ``waiter``: a place of which the answer tells like that of a question of its own.
     """
-    answer: Stage = {"_id": 0, "reply": {"granted": _granted(by, None)}}
+    answer: Stage = {"_id": 0, "reply": {"granted": _granted(by, None, mutex=mutex)}}
     if waiter is not None:
-        answer = reply(waiter, by=by, now=now)
+        answer = reply(waiter, by=by, mutex=mutex, now=now)
     return {**answer, "released": {"$eq": ["$released", lease]}}
 
 
@@ -105,7 +111,7 @@ def renewal(lease: str, token: int, *, now: Expression = NOW) -> Stage:
     """Whether this lease is live, and who holds the lock if it is not."""
     mine = {"$and": [is_holding(lease, token), is_live(now)]}
     found = {"vars": {"e": {"$first": keep("$holders", mine)}}}
-    nothing = {"holders": _people(live("$holders", now), now), "place": -1, "capacity": "$capacity"}
+    nothing = {"holders": _people(there("$holders", now), now), "place": -1, "capacity": "$capacity"}
     return {
         "_id": 0,
         "reply": {"$let": {**found, "in": {"$cond": ["$$e.lease", {"mine": _mine(now)}, nothing]}}},
@@ -122,32 +128,56 @@ def was_held(lease: str, token: int, *, now: Expression = NOW) -> Stage:
 def view(*, now: Expression = NOW) -> Stage:
     """For people: who holds the lock and who waits; null for a document that is no lock."""
     info = {
+        "kind": "$kind",
         "capacity": "$capacity",
         "token": "$token",
-        "holders": each(live("$holders", now), {**_person(now), "ttl_ms": "$$e.ttl"}),
+        "holders": each(there("$holders", now), {**_person(now), "ttl_ms": "$$e.ttl"}),
         "queue": _people(live("$queue", now), now),
     }
     return {"_id": 1, "info": {"$cond": [is_lock(), info, None]}}
 
 
-def _granted(by: str, lease: str | None) -> Expression:
+def resized(*, by: str) -> Stage:
+    """Which kind of lock it is now, and whom to call: who was granted it, or asks for more than there is."""
+    heavy = keep("$queue", {"$gt": ["$$e.weight", "$capacity"]})
+    called = {
+        "$concatArrays": [
+            _granted(by, None, mutex=False),
+            each(heavy, {"lease": "$$e.lease", "ear": "$$e.ear"}),
+        ]
+    }
+    return {"_id": 0, "reply": {"kind": "$kind", "capacity": "$capacity", "granted": called}}
+
+
+def _granted(by: str, lease: str | None, *, mutex: bool) -> Expression:
     """Whom this command has granted, but for this lease: who they are, and who listens for them."""
     granted: Expression = {"$eq": ["$$e.by", by]}
     if lease is not None:
-        granted = {"$and": [granted, {"$ne": ["$$e.lease", lease]}]}
-    return each(keep("$holders", granted), {"lease": "$$e.lease", "ear": "$$e.ear"})
+        granted = {"$and": [granted, {"$ne": [id_of(lease), lease]}]}
+    who = "$$e.lease" if mutex else {"$ifNull": ["$$e.upgrade", "$$e.lease"]}
+    return each(keep("$holders", granted), {"lease": who, "ear": "$$e.ear"})
 
 
 @cache
 def _mine(now: Expression) -> Expression:
     """Of ``$$e``: its token, what it has left, and since when it has it."""
-    return {"token": "$$e.token", "left_ms": left(now), "age_ms": {"$subtract": [now, "$$e.since"]}}
+    return {
+        "token": "$$e.token",
+        "left_ms": {"$subtract": ["$$e.expires", now]},
+        "age_ms": {"$subtract": [now, "$$e.since"]},
+    }
+
+
+@cache
+def _moment(now: Expression) -> Expression:
+    """Of the holder ``$$e``: when it may be gone, as far as time goes. One that is released may be kept."""
+    return {"$cond": [{"$gt": ["$$e.keep_until", now]}, "$$e.keep_until", "$$e.expires"]}
 
 
 def _next_moment(place: Expression, now: Expression) -> Expression:
-    """Milliseconds until a holder expires, or a place before this one; null: there are none."""
+    """Milliseconds until a holder may be gone, or a place before this one; null: there are none."""
     before = {"$cond": [{"$gt": [place, 0]}, {"$slice": ["$$queue", {"$max": [1, place]}]}, []]}
-    first = {"$min": [{"$min": "$$holders.expires"}, {"$min": each(before, "$$e.expires")}]}
+    first = {"$min": [{"$min": each("$$holders", _moment(now))}, {"$min": each(before, "$$e.expires")}]}
     return {"$subtract": [first, now]}
 
 
@@ -162,5 +192,5 @@ def _person(now: Expression) -> Expression:
         "weight": "$$e.weight",
         "token": "$$e.token",
         "age_ms": {"$subtract": [now, "$$e.since"]},
-        "left_ms": left(now),
+        "left_ms": {"$subtract": [LAST, now]},
     }

@@ -8,6 +8,8 @@ from typing import NotRequired, TypedDict
 
 from mongolock_async._settings import Owner
 
+from .kind import Kind
+
 
 class Person(TypedDict):
     """A holder (with a token), or one who waits (its token is missing); the ttl is for a view alone."""
@@ -23,6 +25,7 @@ class Person(TypedDict):
 class View(TypedDict):
     """A lock for people to read; what has expired is left out."""
 
+    kind: NotRequired[Kind]
     capacity: int
     token: int
     holders: list[Person]
@@ -62,6 +65,7 @@ class Answer(TypedDict):
     granted: NotRequired[list[Granted]]
     holders: NotRequired[list[Person]]
     place: NotRequired[int | None]
+    kind: NotRequired[Kind]
     capacity: NotRequired[int]
     next_ms: NotRequired[int | None]
     fits: NotRequired[bool]
@@ -137,6 +141,16 @@ class Reply:
     def fits(self) -> bool:
         """Of a look: whether it could be served now."""
         return self._answer.get("fits", False)
+
+    @property
+    def kind(self) -> Kind | None:
+        """What kind of lock it is now; None: not told, or nobody has used it yet."""
+        return self._answer.get("kind")
+
+    @property
+    def used(self) -> bool:
+        """Whether anybody has it, or waits for it."""
+        return bool(self._answer.get("waiting") or self.holders)
 
     @property
     def capacity(self) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from mongolock_async._settings import Owner
 
+from .kind import READER, UPGRADABLE, WRITER, Kind, Size
 from .reply import View
 
 # Later than any date, and still one.
@@ -42,15 +43,63 @@ class TtlChange:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A claim of a lock; with ``tick``, the claim of a boundary."""
+    """A claim of a lock; with ``tick``, the claim of a boundary.
+
+    ``capacity`` None: the one that is stored. ``at_least``: seconds from its grant for which the name stays
+    taken.
+    """
 
     name: str
     owner: Owner
     ttl: float
     keep_alive: bool = False
     weight: int = 1
-    capacity: int = 1
+    capacity: int | None = 1
     tick: TickRequest | None = None
+    kind: Kind = "mutex"
+    at_least: float | None = None
+
+    @property
+    def size(self) -> Size:
+        """How much of which kind of lock."""
+        return Size(self.kind, self.weight, self.capacity)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it takes all there is."""
+        return self.weight == self.capacity
+
+    @property
+    def shared(self) -> bool:
+        """Whether others may hold the lock beside it; a semaphore may be given more capacity at any time."""
+        return self.kind == "semaphore" or not self.whole
+
+    @property
+    def reads(self) -> bool:
+        """Whether it is a reader, and nothing else."""
+        return self.kind == "rwlock" and self.weight == READER
+
+    @property
+    def upgrades(self) -> bool:
+        """Whether it is for more of a lease that is held already."""
+        return self.kind == "rwlock" and self.weight == WRITER - UPGRADABLE
+
+    @property
+    def upgradable(self) -> bool:
+        """Whether its lease can be upgraded."""
+        return self.kind == "rwlock" and self.weight == UPGRADABLE
+
+    def sized(self, size: Size) -> Request:
+        """The same, of so much of such a lock."""
+        return replace(self, kind=size.kind, weight=size.weight, capacity=size.capacity)
+
+    def kept(self, *, keep_alive: bool) -> Request:
+        """The same, and whether its lease is to be renewed."""
+        return replace(self, keep_alive=keep_alive)
+
+    def upgrade(self) -> Request:
+        """The claim of all that there is beside an upgradable reader."""
+        return replace(self, weight=WRITER - UPGRADABLE, keep_alive=True, at_least=None)
 
     def ticking(self, tick: TickRequest) -> Request:
         """The same, for a boundary."""
@@ -62,9 +111,10 @@ class Request:
 
     def is_refused_by(self, lock: View) -> bool:
         """Whether a lock that looks so would refuse it: somebody waits, or there is no room for all of it."""
-        taken = sum(holder["weight"] for holder in lock["holders"])
-        fits = lock["capacity"] == self.capacity and taken + self.weight <= self.capacity
-        return bool(lock["queue"]) or (taken > 0 and not fits)
+        taken, capacity = sum(holder["weight"] for holder in lock["holders"]), lock["capacity"]
+        same = lock.get("kind") == self.kind and self.capacity in {None, capacity}
+        fits = same and taken + self.weight <= capacity
+        return bool(lock["queue"]) or ((taken > 0 or self.capacity is None) and not fits)
 
     def shortened(self, ttl: float) -> Request:
         """The same, with a ttl that is not longer than this."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from .expressions import Expression, Stage, is_lock, live, without
+from .expressions import Expression, Stage, each, is_lock, keep, live, there, without
 
 # The server's code for a $switch without a matching branch: how a foreign document is refused.
 FOREIGN_CODE = 40066
@@ -19,25 +19,32 @@ def transition(
     mine: str | None = None,
     prolongs: bool = False,
     leave: bool = False,
+    mutex: bool = False,
 ) -> list[Stage]:
     """Expire, apply, grant.
 
     ``new``: a document with nothing but its _id is a lock that nobody has used yet.
     ``mine``: the lease that asks; if it is granted, it lives for its whole ttl at once.
     ``prolongs``: an entry may live longer than before. ``leave``: ``mine`` does not stay in the queue.
+    ``mutex``: nobody shares the lock, and nobody upgrades, so that less is sent. In a lock of another kind,
+    it grants no more than one entry that weighs 1, and only where nobody holds the lock.
     """
     return [
         {"$set": _expire(now, new=new)},
         *([{"$set": apply}] if apply else []),  # MongoDB 4.4 refuses an empty one
+        *([] if mutex else [{"$set": {"queue": _with_base(now)}}]),
         # The entries that this very command grants; gone again before it is stored.
-        {"$set": {"served": {"$slice": ["$queue", _fitting()]}}},
-        {"$set": _grant(now, by, mine, leave=leave) | {"expires_at": _outlives(now, prolongs=prolongs)}},
+        {"$set": {"served": _one_at_a_time() if mutex else {"$slice": ["$queue", _fitting()]}}},
+        {
+            "$set": _grant(now, by, mine, leave=leave, mutex=mutex)
+            | {"expires_at": _outlives(now, prolongs=prolongs)}
+        },
     ]
 
 
 @cache
 def _expire(now: Expression, *, new: bool) -> dict[str, Expression]:
-    known = [{"case": is_lock(), "then": live("$holders", now)}]
+    known = [{"case": is_lock(), "then": there("$holders", now)}]
     if new:
         known.append({"case": {"$eq": [{"$size": {"$objectToArray": "$$ROOT"}}, 1]}, "then": []})
     expired: dict[str, Expression] = {
@@ -48,6 +55,20 @@ def _expire(now: Expression, *, new: bool) -> dict[str, Expression]:
     if new:
         expired |= {"capacity": {"$ifNull": ["$capacity", 1]}, "token": {"$ifNull": ["$token", 0]}}
     return expired
+
+
+@cache
+def _with_base(now: Expression) -> Expression:
+    """The queue without the upgrades of leases that are over."""
+    bases = each(live("$holders", now), "$$e.lease")
+    return keep("$queue", {"$or": [{"$not": ["$$e.base"]}, {"$in": ["$$e.base", bases]}]})
+
+
+@cache
+def _one_at_a_time() -> Expression:
+    """The first in the queue, if nobody holds the lock; and if it weighs 1, as all do in a mutex."""
+    free = {"$and": [{"$eq": ["$holders", []]}, {"$eq": [{"$first": "$queue.weight"}, 1]}]}
+    return {"$cond": [free, {"$slice": ["$queue", 1]}, []]}
 
 
 @cache
@@ -68,33 +89,53 @@ def _fitting() -> Expression:
     return {"$let": {"vars": {"walk": walk}, "in": "$$walk.n"}}
 
 
-def _grant(now: Expression, by: str, mine: str | None, *, leave: bool) -> dict[str, Expression]:
+def _grant(now: Expression, by: str, mine: str | None, *, leave: bool, mutex: bool) -> dict[str, Expression]:
     count = {"$size": "$served"}
     first = {"$max": [{"$add": ["$token", 1]}, {"$toLong": now}]}
     life: Expression = {"$ifNull": ["$$e.first", "$$e.ttl"]}
     if mine is not None:
         life = {"$cond": [{"$eq": ["$$e.lease", mine]}, "$$e.ttl", life]}
-    grant = {"token": {"$add": [first, "$$i"]}, "since": now, "expires": {"$add": [now, life]}, "by": by}
+    grant = {
+        "token": {"$add": [first, "$$i"]},
+        "since": now,
+        "expires": {"$add": [now, life]},
+        "keep_until": {"$cond": ["$$e.at_least", {"$add": [now, "$$e.at_least"]}, "$$REMOVE"]},
+        "by": by,
+    }
     entry = {
         "$let": {
             "vars": {"e": {"$arrayElemAt": ["$served", "$$i"]}},
             "in": {"$mergeObjects": ["$$e", grant]},
         }
     }
-    granted = {"$map": {"input": {"$range": [0, count]}, "as": "i", "in": entry}}
+    granted: Expression = {"$map": {"input": {"$range": [0, count]}, "as": "i", "in": entry}}
+    holders: Expression = "$holders"
+    if not mutex:
+        granted, holders = keep(granted, {"$not": ["$$e.base"]}), _upgraded(by)
     queue: Expression = {"$slice": ["$queue", count, {"$max": [1, {"$size": "$queue"}]}]}
     return {
-        "holders": {"$concatArrays": ["$holders", granted]},
+        "holders": {"$concatArrays": [holders, granted]},
         "queue": without(queue, [mine]) if leave and mine else queue,
         "token": {"$cond": [{"$gt": [count, 0]}, {"$add": [first, count, -1]}, "$token"]},
         "served": "$$REMOVE",
     }
 
 
+def _upgraded(by: str) -> Expression:
+    """The holders; one whose upgrade is granted weighs as much more, and keeps its token and its life."""
+    its = {"$eq": ["$$u.base", {"$ifNull": ["$$e.lease", ""]}]}
+    upgrade = {"$first": {"$filter": {"input": "$served", "as": "u", "cond": its}}}
+    weight = {"$add": ["$$e.weight", "$$u.weight"]}
+    more = {"weight": weight, "upgrade": "$$u.lease", "ear": "$$u.ear", "by": by}
+    changed = {"$cond": ["$$u", {"$mergeObjects": ["$$e", more]}, "$$e"]}
+    return each("$holders", {"$let": {"vars": {"u": upgrade}, "in": changed}})
+
+
 @cache
 def _outlives(now: Expression, *, prolongs: bool) -> Expression:
     """The document lives as long as anything in it."""
-    terms: list[Expression] = ["$expires_at", {"$add": [now, {"$max": "$served.ttl"}]}]
+    served = [{"$add": [now, {"$max": f"$served.{life}"}]} for life in ("ttl", "at_least")]
+    terms: list[Expression] = ["$expires_at", *served]
     if prolongs:
         terms += [{"$max": "$queue.expires"}, {"$max": "$holders.expires"}]
     return {"$ifNull": [{"$max": terms}, now]}

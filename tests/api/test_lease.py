@@ -15,7 +15,7 @@ from mongolock_async import Lease, LockBackendError, LockError, LockRepository
 
 SURFACE = {
     *("name", "owner", "ttl", "fencing_token", "held", "remaining", "lost", "boundary"),
-    *("release", "renew", "fenced", "verify"),
+    *("release", "renew", "upgrade", "downgrade", "fenced", "verify"),
 }
 
 
@@ -24,7 +24,9 @@ async def test_a_lease_has_this_surface_and_no_other(locks: LockRepository) -> N
     assert {name for name in dir(lease) if not name.startswith("_")} == SURFACE
 
 
-@pytest.mark.parametrize("name", sorted(SURFACE - {"release", "renew", "fenced", "verify"}))
+@pytest.mark.parametrize(
+    "name", sorted(SURFACE - {"release", "renew", "upgrade", "downgrade", "fenced", "verify"})
+)
 async def test_what_a_lease_says_cannot_be_changed(locks: LockRepository, name: str) -> None:
     lease = await locks.acquire("cron")
     with pytest.raises(AttributeError):

@@ -63,6 +63,7 @@ def view(*weights: int, capacity: int = 1, waiting: int = 0) -> View:
         return {"owner": "a", "weight": weight, "age_ms": 1, "left_ms": 1}
 
     return {
+        "kind": "semaphore",
         "capacity": capacity,
         "token": 7,
         "holders": [person(weight) for weight in weights],
@@ -84,4 +85,19 @@ def view(*weights: int, capacity: int = 1, waiting: int = 0) -> View:
     ],
 )
 def test_a_weight_is_refused_where_not_all_of_it_fits_or_somebody_waits(lock: View, *, refused: bool) -> None:
-    assert Request("gpu", "me", 30, weight=2, capacity=4).is_refused_by(lock) is refused
+    request = Request("gpu", "me", 30, weight=2, capacity=4, kind="semaphore")
+    assert request.is_refused_by(lock) is refused
+
+
+@pytest.mark.parametrize(
+    ("lock", "refused"),
+    [(view(capacity=4), False), (view(2, capacity=4), False), (view(3, capacity=4), True), (view(), True)],
+)
+def test_without_a_capacity_the_stored_one_counts(lock: View, *, refused: bool) -> None:
+    request = Request("gpu", "me", 30, weight=2, capacity=None, kind="semaphore")
+    assert request.is_refused_by(lock) is refused
+
+
+def test_a_lock_of_another_kind_is_refused_while_it_is_in_use() -> None:
+    assert Request("gpu", "me", 30).is_refused_by(view(1)) is True
+    assert Request("gpu", "me", 30).is_refused_by(view()) is False

@@ -193,9 +193,9 @@ async def test_other_durations_may_be_shorter_than_a_ttl(memory: FaultyLocks) ->
 async def test_a_name_in_use_with_another_capacity_is_refused(
     locks: LockRepository, memory: FaultyLocks
 ) -> None:
-    await memory.backend().claim(Request("gpu", "me", 30, capacity=3), "m.1")
+    await memory.backend().claim(Request("gpu", "me", 30, capacity=3, kind="semaphore"), "m.1")
     for use in (locks.obtain("gpu"), locks.acquire("gpu")):
-        with pytest.raises(LockError, match="'gpu' is in use with capacity 3"):
+        with pytest.raises(LockError, match="'gpu' is in use as a semaphore of capacity 3"):
             await use
     assert (await look(locks, "gpu")).capacity == 3
     assert locks.stats().held == 0

@@ -85,7 +85,9 @@ class Work:
         self._recorder.note("capacity", lock=name, capacity=CAPACITY)
         while not self._stop.is_set():
             weight = random.randint(1, CAPACITY - 1)
-            request = Request(name, "semaphore", TTL, keep_alive=True, weight=weight, capacity=CAPACITY)
+            request = Request(
+                name, "semaphore", TTL, keep_alive=True, weight=weight, capacity=CAPACITY, kind="semaphore"
+            )
             held = self._bare(self._acquired(request))
             async with self._round(), self._waited(name, held) as lease:
                 await self._section(name, lease, self._some(), weight)

@@ -159,7 +159,8 @@ def _moved_back(seconds: float) -> dict[str, Any]:
     def before(date: str, by: float = seconds) -> dict[str, Any]:
         return {"$subtract": [date, round(by * 1000)]}
 
-    dates = {"since": before("$$e.since"), "expires": before("$$e.expires")}
+    keep_until = {"$cond": ["$$e.keep_until", before("$$e.keep_until"), "$$REMOVE"]}
+    dates = {"since": before("$$e.since"), "expires": before("$$e.expires"), "keep_until": keep_until}
 
     def each(array: str) -> dict[str, Any]:
         return {"$map": {"input": array, "as": "e", "in": {"$mergeObjects": ["$$e", dates]}}}

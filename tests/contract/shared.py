@@ -18,6 +18,7 @@ TTL = 30.0
 
 def request(owner: Owner = "me", name: str = "cron", **options: Any) -> Request:
     """A claim of the lock; for 30 s, unless it says otherwise."""
+    options.setdefault("kind", "mutex" if options.get("capacity", 1) == 1 else "semaphore")
     return Request(name, owner, options.pop("ttl", TTL), **options)
 
 

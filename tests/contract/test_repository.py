@@ -197,7 +197,7 @@ async def test_a_name_in_use_with_another_capacity_is_refused(locks: LockReposit
     await locks._backend.claim(request("other", name="gpu", capacity=3), "other.1")
     before = await look(locks, "gpu")
     for use in (locks.obtain("gpu"), locks.acquire("gpu")):
-        with pytest.raises(LockError, match="'gpu' is in use with capacity 3"):
+        with pytest.raises(LockError, match="'gpu' is in use as a semaphore of capacity 3"):
             await use
     after = await look(locks, "gpu")
     assert (after.capacity, after.fencing_token, len(after.holders)) == (3, before.fencing_token, 1)

@@ -184,7 +184,7 @@ async def test_a_call_for_a_place_that_was_withdrawn_is_of_no_consequence(
 
 async def test_of_several_that_are_granted_at_once_each_is_called(make: MakeRepository) -> None:
     def of_four(owner: str, weight: int) -> Request:
-        return Request("cron", owner, ttl=30, keep_alive=True, weight=weight, capacity=4)
+        return Request("cron", owner, ttl=30, keep_alive=True, weight=weight, capacity=4, kind="semaphore")
 
     held = await make()._member.acquire(of_four("heavy", 4), None)
     tasks = [asyncio.create_task(make()._member.acquire(of_four(owner, 2), None)) for owner in "abc"]

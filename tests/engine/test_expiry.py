@@ -146,11 +146,15 @@ async def test_a_light_one_behind_a_heavy_one_that_died_is_served_when_that_plac
     locks: LockRepository, others: LockRepository, memory: FaultyLocks
 ) -> None:
     """The holder is kept alive all the time: no expiry of a holder ever comes."""
-    held = await locks._member.acquire(Request("cron", "holder", 30, keep_alive=True, capacity=2), None)
-    heavy = Request("cron", "heavy", 600, weight=2, capacity=2)
+    held = await locks._member.acquire(
+        Request("cron", "holder", 30, keep_alive=True, capacity=2, kind="semaphore"), None
+    )
+    heavy = Request("cron", "heavy", 600, weight=2, capacity=2, kind="semaphore")
     backend = memory.backend()
     await backend.claim(heavy, "dead.1", first=10)
-    light = asyncio.create_task(others._member.acquire(Request("cron", "light", 30, capacity=2), None))
+    light = asyncio.create_task(
+        others._member.acquire(Request("cron", "light", 30, capacity=2, kind="semaphore"), None)
+    )
     for _ in range(12):
         await asyncio.sleep(3)
         await backend.refresh({"cron": "dead.1"}, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from mongolock_async._memory.document import Document
 
@@ -43,7 +44,7 @@ class Bounds:
 def _queued(fresh: World) -> World:
     lock = Document()
     for lease in ("A.1", "B.1"):
-        life = {"ttl": TTL * TICK, "first": FIRST * TICK}
+        life: Any = {"ttl": TTL * TICK, "first": FIRST * TICK}
         lock.queue_up(fresh.clock, lease, owner="", ear=None, by="", **life)
     document, now, token = freeze(lock), fresh.now, lock.token
     holding = Member("holding", "A.1", 1, token=token, until=now + TTL - MARGIN)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from hashlib import blake2b
 
-from mongolock_async._memory.document import Entry
+from mongolock_async._memory.entry import Entry
 
 from .world import RETENTION, TICK, TTL, Request, Stored, World
 

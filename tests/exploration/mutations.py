@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mongolock_async._memory.document import Document, Entry
+from mongolock_async._memory.document import Document
+from mongolock_async._memory.entry import Entry
 
 from . import properties
 from .bounds import Bounds
@@ -18,11 +18,9 @@ from .world import TICK, TTL
 class ByName(Document):
     """A release frees the lock, whoever holds it."""
 
-    def release(
-        self, now: int, lease: str, *, by: str, token: int | None = None, back: Collection[str] = ()
-    ) -> None:
+    def release(self, now: int, lease: str, **options: Any) -> None:
         self.holders = []
-        super().release(now, lease, by=by, token=token, back=back)
+        super().release(now, lease, **options)
 
 
 class Reviving(Document):
@@ -66,9 +64,9 @@ class Prolonging(Document):
 class Counting(Document):
     """A token is the last one and 1."""
 
-    def _grant(self, now: int, by: str, mine: str | None = None) -> None:
+    def grant(self, now: int, by: str, mine: str | None = None, *, mutex: bool = False) -> None:
         last, known = self.token, {entry.lease for entry in self.holders}
-        super()._grant(now, by, mine)
+        super().grant(now, by, mine, mutex=mutex)
         fresh = [entry.lease for entry in self.holders if entry.lease not in known]
         self.holders = [
             replace(entry, token=last + 1 + fresh.index(entry.lease)) if entry.lease in fresh else entry
@@ -81,7 +79,7 @@ class Overtaking(Document):
     """A claim takes a free lock, whoever waits."""
 
     def queue_up(self, now: int, lease: str, **options: Any) -> None:
-        self._expire(now)
+        self.expire(now)
         before = [entry for entry in self.queue if entry.lease != lease]
         self.queue = [entry for entry in self.queue if entry.lease == lease]
         super().queue_up(now, lease, **options)
@@ -91,19 +89,17 @@ class Overtaking(Document):
 class NotHandingOver(Document):
     """A release leaves the lock free, and those who wait to find out."""
 
-    def release(
-        self, now: int, lease: str, *, by: str, token: int | None = None, back: Collection[str] = ()
-    ) -> None:
+    def release(self, now: int, lease: str, **options: Any) -> None:
         queue = [entry for entry in self.queue if entry.lease != lease and entry.expires > now]
         self.queue = []
-        super().release(now, lease, by=by, token=token, back=back)
+        super().release(now, lease, **options)
         self.queue = queue
 
 
 class Eternal(Document):
     """A lease ends by release alone."""
 
-    def _expire(self, now: int) -> None:
+    def expire(self, now: int) -> None:
         self.queue = [entry for entry in self.queue if entry.expires > now]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mongolock_async._memory.document import Entry
+from mongolock_async._memory.entry import Entry
 
 from .newcomer import Newcomers
 from .step import Step

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from mongolock_async._memory.document import Document, Entry
-from mongolock_async._protocol.pipeline import PLACE_MS
+from mongolock_async._memory.document import Document
+from mongolock_async._memory.entry import Entry
+from mongolock_async._protocol.entry import PLACE_MS
 
 # A tick is half of what a place in the queue lives; leases live three ticks, and holders give up one early.
 TICK = PLACE_MS // 2
@@ -30,7 +31,8 @@ class Stored:
     queue: tuple[Entry, ...]
 
     def thaw(self, kind: type[Document]) -> Document:
-        return kind(token=self.token, holders=list(self.holders), queue=list(self.queue))
+        holders, queue = list(self.holders), list(self.queue)
+        return kind(token=self.token, holders=holders, queue=queue, kind="mutex")
 
 
 def freeze(document: Document) -> Stored:

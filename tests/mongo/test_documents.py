@@ -50,10 +50,10 @@ async def test_to_create_a_lock_that_is_there_changes_nothing_of_it(
 
 @one_server
 async def test_a_claim_that_is_refused_changes_nothing(locks: LockRepository, collection: Any) -> None:
-    await locks._backend.claim(request("other", capacity=3), "other.1")
+    await locks._backend.claim(request("other", capacity=3, kind="semaphore"), "other.1")
     before = await collection.find_one()
     await locks._backend.claim(request(), "m.1", first=10)
-    await locks._backend.claim(request(capacity=3, weight=3), "m.2")
+    await locks._backend.claim(request(capacity=3, weight=3, kind="semaphore"), "m.2")
     assert await collection.find_one() == before
 
 

@@ -12,9 +12,22 @@ from bson.codec_options import CodecOptions
 from pymongo import ReturnDocument
 
 from mongolock_async._memory import answers
-from mongolock_async._memory.document import Document, Entry
-from mongolock_async._protocol import keeping, pipeline, projection
+from mongolock_async._memory import sharing as shared
+from mongolock_async._memory.document import Document
+from mongolock_async._memory.entry import Entry
+from mongolock_async._protocol import keeping, pipeline, projection, sharing
 from mongolock_async._protocol.expressions import Expression, Stage, grant_id, is_lock, some
+from mongolock_async._protocol.kind import (
+    MUTEX,
+    READER,
+    UPGRADABLE,
+    WRITER,
+    Kind,
+    Release,
+    Size,
+    base_of,
+    upgrade_id,
+)
 from mongolock_async._protocol.request import TickRequest, TtlChange
 from mongolock_async._settings import Owner
 
@@ -40,30 +53,58 @@ class Lock:
         self.newest = 0
         self.lives: dict[tuple[str, int | None], int] = {}
         self.commands = 0
+        self.weight = 0
 
     @property
     def by(self) -> str:
         """Of the last command: two after each other have the same, as if the second repeated the first."""
         return f"c.{self.commands // 2}"
 
-    def claim(self, lease: str, owner: Owner, ttl: int, **asked: int | None) -> None:
-        sizes, by = self.sizes(**asked), self.next()
-        stages = pipeline.claim(lease, owner=owner, ttl_ms=ttl, by=by, now=date(self.now), **sizes)
-        told = self.change(stages, self.reply(lease), upsert=True)
-        self.document.claim(self.now, lease, owner=owner, ttl=ttl, by=by, **sizes)
+    def claim(self, lease: str, owner: Owner, ttl: int, at_least: int | None = None, **asked: Any) -> None:
+        size, by, now = self.size(**asked), self.next(), date(self.now)
+        stages = pipeline.claim(
+            lease, owner=owner, ttl_ms=ttl, by=by, size=size, at_least_ms=at_least, now=now
+        )
+        told = self.change(stages, self.reply(lease, mutex=size.mutex), upsert=True)
+        self.document.claim(self.now, lease, owner=owner, ttl=ttl, by=by, size=size, at_least=at_least)
         self.is_answered(told, lease)
 
-    def queue_up(self, lease: str, owner: Owner, ttl: int, ear: str | None, **asked: int | None) -> None:
-        sizes, by, first = self.sizes(**asked), self.next(), min(ttl, FIRST)
-        told = self.change(
-            pipeline.queue_up(
-                lease, owner=owner, ttl_ms=ttl, first_ms=first, ear=ear, by=by, now=date(self.now), **sizes
-            ),
-            self.reply(lease),
-            upsert=True,
-        )
-        self.document.queue_up(self.now, lease, owner=owner, ttl=ttl, first=first, ear=ear, by=by, **sizes)
+    def queue_up(
+        self, lease: str, owner: Owner, ttl: int, ear: str | None, at_least: int | None = None, **asked: Any
+    ) -> None:
+        size, by, now = self.size(**asked), self.next(), date(self.now)
+        options: dict[str, Any] = {"owner": owner, "ear": ear, "by": by, "size": size}
+        times: Any = {"ttl_ms": ttl, "first_ms": min(ttl, FIRST), "at_least_ms": at_least}
+        stages = pipeline.queue_up(lease, now=now, **times, **options)
+        told = self.change(stages, self.reply(lease, mutex=size.mutex), upsert=True)
+        lives: Any = {name.removesuffix("_ms"): time for name, time in times.items()}
+        self.document.queue_up(self.now, lease, **lives, **options)
         self.is_answered(told, lease)
+
+    def upgrade(self, who: int, number: int, ttl: int, ear: str | None, *, stays: bool) -> None:
+        lease, by = upgrade_id(self.base(who), number), self.next()
+        first = FIRST if stays else None
+        options: dict[str, Any] = {"owner": 7, "ear": ear if stays else None, "by": by}
+        stages = sharing.upgrade(lease, ttl_ms=ttl, first_ms=first, now=date(self.now), **options)
+        told = self.change(stages, self.reply(lease))
+        if self.exists:
+            shared.upgrade(self.document, self.now, lease, ttl=ttl, first=first, **options)
+            self.is_answered(told, lease)
+
+    def downgrade(self, who: int, number: int) -> None:
+        lease, by = self.one(who), self.next()
+        lease = lease if base_of(lease) else upgrade_id(lease, number)
+        told = self.change(sharing.downgrade(lease, by=by, now=date(self.now)), self.reply(lease))
+        if self.exists:
+            shared.downgrade(self.document, self.now, lease, by=by)
+            self.is_answered(told, lease)
+
+    def resize(self, capacity: int) -> None:
+        by = self.next()
+        stages = sharing.resize(capacity, by=by, now=date(self.now))
+        told = self.change(stages, projection.resized(by=by), upsert=True)
+        shared.resize(self.document, self.now, capacity, by=by)
+        assert told["reply"] == answers.resized(self.document, by)
 
     def claim_tick(
         self,
@@ -86,50 +127,51 @@ class Lock:
         self.is_answered(told, lease)
         assert told["tick"] == answers.tick(self.document, now)
 
-    def release(self, who: int, places: Sequence[int], wrong: int | None, *, serves: bool) -> None:
+    def release(
+        self,
+        who: int,
+        places: Sequence[int],
+        wrong: int | None,
+        *,
+        serves: bool,
+        mutex: bool = False,
+        keeps: bool = False,
+    ) -> None:
         lease, back, by = self.one(who), self.waiting(places), self.next()
         waiter = back[0] if back and serves else None
         token = None if wrong is None else self.token(lease) + wrong
         grant = None if token is None else grant_id(lease, token)
-        stages = pipeline.release([lease], by=by, grant=grant, back=back, now=date(self.now))
-        answer = projection.release(lease, by=by, waiter=waiter, now=date(self.now))
+        how = Release(mutex, keeps)
+        stages = pipeline.release([lease], by=by, grant=grant, back=back, how=how, now=date(self.now))
+        lean = mutex and not self.upgraded
+        answer = projection.release(lease, by=by, waiter=waiter, mutex=lean, now=date(self.now))
         told = self.change(stages, answer)
         if self.exists:
-            self.document.release(self.now, lease, by=by, token=token, back=back)
+            self.document.release(self.now, lease, by=by, token=token, back=back, mutex=mutex, keeps=keeps)
             assert told["released"] == (self.document.released == lease)
             self.is_answered(told, waiter)
 
     def hand_over(
-        self, who: int, wrong: int, lease: str, owner: Owner, ttl: int, ear: str | None, **asked: int | None
+        self,
+        who: int,
+        wrong: int,
+        lease: str,
+        owner: Owner,
+        ttl: int,
+        ear: str | None,
+        at_least: int | None,
     ) -> None:
-        giver, sizes, by, first = self.one(who), self.sizes(**asked), self.next(), min(ttl, FIRST)
+        giver, by, lean = self.one(who), self.next(), not self.upgraded
         token = self.token(giver) + wrong
-        times = {"ttl_ms": ttl, "first_ms": first}
-        stages = pipeline.hand_over(
-            giver,
-            lease,
-            grant=grant_id(giver, token),
-            owner=owner,
-            ear=ear,
-            by=by,
-            now=date(self.now),
-            **times,
-            **sizes,
-        )
-        told = self.change(stages, projection.release(giver, by=by, waiter=lease, now=date(self.now)))
+        options: dict[str, Any] = {"owner": owner, "ear": ear, "by": by}
+        times: Any = {"ttl_ms": ttl, "first_ms": min(ttl, FIRST), "at_least_ms": at_least}
+        grant = grant_id(giver, token)
+        stages = pipeline.hand_over(giver, lease, grant=grant, now=date(self.now), **times, **options)
+        answer = projection.release(giver, by=by, waiter=lease, mutex=lean, now=date(self.now))
+        told = self.change(stages, answer)
         if self.exists:
-            self.document.hand_over(
-                self.now,
-                giver,
-                lease,
-                token=token,
-                owner=owner,
-                ttl=ttl,
-                first=first,
-                ear=ear,
-                by=by,
-                **sizes,
-            )
+            lives: Any = {name.removesuffix("_ms"): time for name, time in times.items()}
+            self.document.hand_over(self.now, giver, lease, token=token, **lives, **options)
             assert told["released"] == (self.document.released == giver)
             self.is_answered(told, lease)
 
@@ -151,16 +193,17 @@ class Lock:
             self.document.release(self.now, lease, by=by)
             self.is_answered(told, lease)
 
-    def ask(self, who: int) -> None:
+    def ask(self, who: int, *, mutex: bool = False) -> None:
         lease, by = self.one(who), self.next()
-        told = self.change(pipeline.ask(lease, by=by, now=date(self.now)), self.reply(lease))
+        stages = pipeline.ask(lease, by=by, mutex=mutex, now=date(self.now))
+        told = self.change(stages, self.reply(lease, mutex=mutex))
         if self.exists:
-            self.document.ask(self.now, lease, by=by)
+            self.document.ask(self.now, lease, by=by, mutex=mutex)
             self.is_answered(told, lease)
 
     def prolong(self, who: int, wrong: int, ttl: int | None, number: int) -> None:
         """With a ttl, by a change of this number."""
-        lease = self.one(who)
+        lease = self.base(who)
         token = self.token(lease) + wrong
         change = None if ttl is None else TtlChange(number, ttl / 1000)
         stages = keeping.prolong(lease, token, change, now=date(self.now))
@@ -202,15 +245,19 @@ class Lock:
             assert look["reply"] == answers.look(self.document, lease, self.now)
             view = self.found(projection.view(now=now))
             assert view == {"_id": self.name, "info": answers.view(self.document, self.now)}
-            for token in (self.token(lease), self.token(lease) + 1):
-                held = self.document.holds(self.now, lease, token)
-                assert self.found(projection.was_held(lease, token, now=now)) == {"held": held}
+            base = self.base(who)
+            for token in (self.token(base), self.token(base) + 1):
+                held = self.document.holds(self.now, base, token)
+                assert self.found(projection.was_held(base, token, now=now)) == {"held": held}
 
     def check(self) -> None:
         """The same is stored, and the rules hold."""
         assert self.found(None) == (self.as_stored() if self.exists else None)
         holders = self.document.holders
-        assert sum(holder.weight for holder in holders) <= self.document.capacity
+        # A semaphore that was made smaller drains.
+        weight = sum(holder.weight for holder in holders)
+        assert weight <= max(self.document.capacity, self.weight)
+        self.weight = weight
         tokens = [holder.token or 0 for holder in holders]
         assert tokens == sorted(set(tokens))
         assert max(tokens, default=0) <= self.document.token
@@ -225,8 +272,17 @@ class Lock:
         return self.by
 
     def one(self, number: int) -> str:
-        there = [entry.lease for entry in self.document.holders + self.document.queue]
+        there = [entry.lease for entry in self.document.holders + self.document.queue if entry.lease]
+        there += [entry.upgrade for entry in self.document.holders if entry.upgrade]
         return [*there, "s.0"][number % (len(there) + 1)]
+
+    def base(self, number: int) -> str:
+        lease = self.one(number)
+        return base_of(lease) or lease
+
+    @property
+    def upgraded(self) -> bool:
+        return any(holder.upgrade for holder in self.document.holders)
 
     def token(self, lease: str) -> int:
         return next((one.token or 0 for one in self.document.holders if one.lease == lease), 0)
@@ -235,12 +291,22 @@ class Lock:
         queue = [place.lease for place in self.document.queue]
         return list(dict.fromkeys(queue[number % len(queue)] for number in numbers)) if queue else []
 
-    def sizes(self, weight: int | None, capacity: int | None) -> dict[str, int]:
-        capacity = capacity or self.document.capacity
-        return {"weight": min(weight or 1, capacity), "capacity": capacity}
+    def size(self, weight: int, capacity: int | None, kind: Kind | None = None) -> Size:
+        """``kind`` or ``capacity`` None: those that the lock has. Capacity 0: whatever is stored."""
+        kind = kind or self.document.kind or "mutex"
+        if kind == "mutex":
+            return MUTEX
+        if kind == "rwlock":
+            return Size(kind, [READER, UPGRADABLE, WRITER][weight - 1], WRITER)
+        if capacity == 0:
+            return Size(kind, weight, None)
+        capacity = capacity or min(self.document.capacity, 9)
+        return Size(kind, min(weight, capacity), capacity)
 
-    def reply(self, lease: str) -> Stage:
-        return projection.reply(lease, by=self.by, now=date(self.now))
+    def reply(self, lease: str, *, mutex: bool = False) -> Stage:
+        # Nobody repeats, as the claim of a mutex, a command that has upgraded.
+        mutex = mutex and not self.upgraded
+        return projection.reply(lease, by=self.by, mutex=mutex, now=date(self.now))
 
     def change(self, stages: Sequence[Stage], answer: Stage, *, upsert: bool = False) -> Any:
         self.exists = self.exists or upsert
@@ -270,6 +336,7 @@ class Lock:
         assert document.expires_at is not None
         boundary = {} if document.boundary is None else {"boundary": date(document.boundary)}
         released = {} if document.released is None else {"released": document.released}
+        kind = {} if document.kind is None else {"kind": document.kind}
         return {
             "_id": self.name,
             "capacity": document.capacity,
@@ -279,13 +346,15 @@ class Lock:
             "expires_at": date(document.expires_at),
             **boundary,
             **released,
+            **kind,
         }
 
 
 def stored(entry: Entry) -> dict[str, Any]:
     """What is None in memory is not there on the server."""
-    told = {name: value for name, value in asdict(entry).items() if value is not None}
-    return told | {"since": date(entry.since), "expires": date(entry.expires)}
+    told = {name: value for name, value in asdict(entry).items() if value not in {None, ""}}
+    until = {} if entry.keep_until is None else {"keep_until": date(entry.keep_until)}
+    return told | {"owner": entry.owner, "since": date(entry.since), "expires": date(entry.expires)} | until
 
 
 def date(milliseconds: int) -> datetime:

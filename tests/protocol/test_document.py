@@ -21,13 +21,21 @@ WHO = st.integers(0, 20)
 SEVERAL = st.lists(WHO, min_size=1, max_size=3)
 WRONG = st.sampled_from([0, 0, 0, 1])
 EARS = st.sampled_from([None, "one", "two"])
+BOOLEANS = st.booleans()
+MUTEX = st.sampled_from([False, False, True])
 
 
 def step(name: str, **arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.tuples(st.just(name), st.fixed_dictionaries(arguments))
 
 
-SIZE = {"weight": st.integers(1, 3), "capacity": st.sampled_from([None, None, None, 1, 3, 3])}
+AT_LEAST = st.sampled_from([None, None, None, 1, 5_000, 60_000])
+SIZE = {
+    "weight": st.integers(1, 3),
+    "capacity": st.sampled_from([None, None, None, 0, 1, 3, 3]),
+    "kind": st.sampled_from([None, None, None, None, "mutex", "semaphore", "rwlock", "rwlock"]),
+    "at_least": AT_LEAST,
+}
 CLAIM = step("claim", lease=LEASES, owner=OWNERS, ttl=TTLS, **SIZE)
 QUEUE_UP = step("queue_up", lease=LEASES, owner=OWNERS, ttl=TTLS, ear=EARS, **SIZE)
 TICK = step(
@@ -45,16 +53,31 @@ TICK = step(
 TIMES = [-300, 1, 699, 700, 700, 2_500, 2_500, 5_000, 10_000, 31_000]
 TIME = step("time_passes", ms=st.sampled_from(TIMES), who=WHO)
 REFRESH = step("refresh", several=SEVERAL)
+UPGRADE = step("upgrade", who=WHO, number=st.integers(0, 1), ttl=TTLS, ear=EARS, stays=BOOLEANS)
+HAND_OVER = step(
+    "hand_over", who=WHO, wrong=WRONG, lease=LEASES, owner=OWNERS, ttl=TTLS, ear=EARS, at_least=AT_LEAST
+)
+RELEASE = step(
+    "release",
+    who=WHO,
+    places=st.just([]) | SEVERAL,
+    wrong=st.none() | WRONG,
+    serves=BOOLEANS,
+    mutex=MUTEX,
+    keeps=BOOLEANS,
+)
 KINDS = [
     *[CLAIM] * 2,
     *[QUEUE_UP] * 5,
     *[TICK] * 2,
     *[TIME] * 2,
-    *[step("hand_over", who=WHO, wrong=WRONG, lease=LEASES, owner=OWNERS, ttl=TTLS, ear=EARS, **SIZE)] * 2,
-    *[step("release", who=WHO, places=st.just([]) | SEVERAL, wrong=st.none() | WRONG, serves=st.booleans())]
-    * 2,
+    *[HAND_OVER] * 2,
+    *[RELEASE] * 2,
+    *[UPGRADE] * 2,
+    step("downgrade", who=WHO, number=st.integers(0, 1)),
+    step("resize", capacity=st.integers(1, 4)),
     step("withdraw", who=WHO),
-    step("ask", who=WHO),
+    step("ask", who=WHO, mutex=MUTEX),
     step("prolong", who=WHO, wrong=WRONG, ttl=st.none() | TTLS, number=st.integers(1, 3)),
     step("renew", several=SEVERAL, wrong=WRONG),
     REFRESH,
@@ -69,7 +92,26 @@ FEW = [
     REFRESH,
     step("release", who=WHO, places=st.just([]), wrong=st.none(), serves=st.just(False)),
 ]
-STEPS = st.sampled_from([KINDS, KINDS, FEW]).flatmap(
+READ = {
+    "lease": LEASES,
+    "owner": OWNERS,
+    "ttl": TTLS,
+    "kind": st.just("rwlock"),
+    "capacity": st.none(),
+    "weight": st.sampled_from([1, 1, 2, 2, 3]),
+}
+# A lock that is read, upgraded and written to, and nothing else.
+READERS = [
+    step("claim", **READ),
+    *[step("queue_up", ear=EARS, **READ)] * 2,
+    *[UPGRADE] * 3,
+    step("downgrade", who=WHO, number=st.integers(0, 1)),
+    RELEASE,
+    step("ask", who=WHO),
+    REFRESH,
+    step("time_passes", ms=st.sampled_from([1, 700, 2_500]), who=WHO),
+]
+STEPS = st.sampled_from([KINDS, KINDS, FEW, READERS, READERS]).flatmap(
     lambda kinds: st.lists(st.sampled_from(kinds).flatmap(lambda kind: kind), min_size=30, max_size=50)
 )
 

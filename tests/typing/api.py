@@ -22,6 +22,7 @@ from mongolock_async import (
     LockInfo,
     LockRepository,
     LockTimeoutError,
+    RWLock,
     Schedule,
     StaleTokenError,
     Stats,
@@ -113,6 +114,32 @@ async def schedules(locks: LockRepository) -> None:
     assert_type(await nights.obtain(), Lease | None)
     await nights.run(work)
     await locks.cron("@daily", "report", tz=ZoneInfo("Europe/Berlin")).run(lambda lease: lease.release())
+
+
+async def share(locks: LockRepository) -> None:
+    gpu = locks.semaphore("gpu", 4, "me", weight=2, ttl=10, timeout=5, at_least=timedelta(minutes=1))
+    assert_type(gpu, Lock)
+    assert_type(locks.semaphore("gpu", None), Lock)
+    assert_type(await gpu.obtain(keep_alive=True), Lease | None)
+    assert_type(await gpu.acquire(), Lease)
+    assert_type(await gpu.acquire(timeout=5, keep_alive=True), Lease)
+    assert_type(await gpu.acquire(None), Lease)
+    await locks.resize("gpu", 6)
+
+    cfg = locks.rwlock("cfg", 7, ttl=10, timeout=timedelta(seconds=5))
+    assert_type(cfg, RWLock)
+    assert_type(cfg.name, str)
+    assert_type(cfg.read(), Lock)
+    assert_type(cfg.write("me", ttl=5, timeout=1), Lock)
+    async with cfg.upgradable() as lease:
+        await lease.upgrade(timeout=5)
+        assert_type(await lease.downgrade(), bool)
+
+    async with locks.lock("report", at_least=3600) as kept:
+        assert_type(kept, Lease)
+    info = await locks.get("cfg")
+    assert info is not None
+    assert_type(info.kind, str)
 
 
 async def decorated(locks: LockRepository) -> None:
