@@ -134,7 +134,7 @@ async def test_making_a_schedule_sends_nothing_and_nobody_has_to_use_it(
 
 
 async def test_a_loop_that_was_left_goes_on_where_it_was(
-    locks: LockRepository, others: LockRepository
+    locks: LockRepository, others: LockRepository, memory: FaultyLocks
 ) -> None:
     schedule = locks.every(5, "cron")
     leases = []
@@ -145,6 +145,7 @@ async def test_a_loop_that_was_left_goes_on_where_it_was(
             break
         assert leases[-1].held
     assert not leases[0].held
+    assert memory.sent["claim"] == 1 + 2  # one for the time, and one for each boundary
     await schedule.aclose()
     assert await is_free(others)
 

@@ -156,7 +156,10 @@ AT_THE_EDGES = [
 # The one that is named has not come, though one before it lasts; and it has, long ago.
 FIRST_OF_MANY = [
     ("claim_tick", {**TICKED, "periods": 1, "lasts": 86_400_000, "period": 5_000}),
-    ("claim_tick", {**TICKED, "periods": -7, "late": 300, "lasts": 86_400_000, "period": 5_000}),
+    (
+        "claim_tick",
+        {**TICKED, "periods": -7, "late": 300, "lasts": 86_400_000, "period": 5_000, "kept": 60_000},
+    ),
 ]
 
 
