@@ -75,8 +75,7 @@ class Document(Transition):
             for entry in self.holders
         ]
         self.queue = [later(entry, now + PLACE_MS) if entry.lease == lease else entry for entry in self.queue]
-        self.grant(now, by, mine=lease, mutex=mutex)
-        self.outlive(self.holders + self.queue, now)
+        self.serve(now, lease, by, stay=True, mutex=mutex)
 
     def release(
         self,

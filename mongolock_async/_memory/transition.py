@@ -28,7 +28,7 @@ class Transition:
         return not self.holders and not self.queue
 
     def serve(self, now: int, lease: str, by: str, *, stay: bool, mutex: bool = False) -> None:
-        """Grant, for one that has just joined the queue."""
+        """Grant, for one that asks; whoever does not stay leaves the queue, if it was not served."""
         if not mutex:
             self._drop_upgrades(now)
         if stay:

@@ -143,6 +143,14 @@ ONE_OF_TWO_IS_FORCED = [
     ("queue_up", {"lease": "s.3", "ear": "one", **ASKED, "capacity": 2}),
     ("force", {"who": 0, "wrong": 0}),
 ]
+READ_ASKED: dict[str, Any] = {"owner": 7, "ttl": 1, "kind": "rwlock", "capacity": None}
+# A place that a question prolongs, and that is granted by it for less.
+PLACE_OUTLIVES_ITS_GRANT = [
+    ("claim", {"lease": "s.1", "weight": 3, **READ_ASKED}),
+    ("queue_up", {"lease": "s.2", "weight": 1, "ear": None, **READ_ASKED}),
+    ("time_passes", {"ms": 1, "who": 0}),
+    ("ask", {"who": 1}),
+]
 TICK_ONCE_MORE = [("claim_tick", TICKED), ("time_passes", {"ms": 5_000, "who": 0}), ("claim_tick", TICKED)]
 # Its window has just not begun yet, has begun, has ended at this very moment, and its like was served.
 AT_THE_EDGES = [
@@ -171,6 +179,7 @@ def agree(collection: Any, examples: int) -> None:
     @example(CLOCK_GOES_BACK)
     @example(PLACE_OUTLIVES_ALL)
     @example(TICK_ONCE_MORE)
+    @example(PLACE_OUTLIVES_ITS_GRANT)
     @example(TTL_CHANGES)
     @example(ONE_OF_TWO_IS_FORCED)
     @example(AT_THE_EDGES)
