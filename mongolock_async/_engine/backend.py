@@ -75,6 +75,9 @@ class Renewer(Protocol):
             LockError: it belongs to another one.
         """
 
+    def hurry(self, seconds: float) -> None:
+        """Commands that begin from now on are given up after so many seconds."""
+
     async def renew(self, leases: Mapping[str, tuple[str, int]], within: float) -> set[str]:
         """Renew a lease (by id and token) for each name, within so many seconds; the ids of those that stand.
 

@@ -31,6 +31,10 @@ logger = logging.getLogger("mongolock_async")
 WORD = 1.0
 # Closing stops waiting after this part of its timeout, to be over in time also where the loop is busy.
 IN_TIME = 0.9
+# What it sends is given up a little before that, but not within so many seconds: when the loop ends, asyncio
+# cancels what has no answer, and many commands that are cancelled at a time may lock PyMongo's pool for ever.
+GIVEN_UP = 0.8
+AT_LEAST = 0.5
 
 
 class Member:
@@ -154,6 +158,8 @@ class Member:
         self.lifetime.close()
         with self.leases.blocks.undisturbed():
             if self._closing is None:
+                if timeout is not None:
+                    self._backend.hurry(max(GIVEN_UP * timeout, AT_LEAST))
                 self.leases.close()
                 # A caller that is cancelled does not stop it half-way.
                 self._closing = asyncio.create_task(self._close(), context=Context())

@@ -38,6 +38,9 @@ class MemoryBackend:
     def bind(self) -> None:
         """See ``Backend``. It goes anywhere."""
 
+    def hurry(self, seconds: float) -> None:
+        """See ``Backend``. It always does."""
+
     async def index(self) -> bool:
         """See ``Backend``. Nothing is cleaned up here."""
         return True
@@ -63,16 +66,14 @@ class MemoryBackend:
     async def resize(self, name: str, capacity: int) -> Reply:
         """See ``Backend``."""
 
-        def work(document: Document, now: int, by: str) -> Reply:
-            sharing.resize(document, now, capacity, by=by)
+        def work() -> Reply:
+            document, by = self._store.document(name), self._store.new_command()
+            sharing.resize(document, self._store.now_ms, capacity, by=by)
             answer = answers.resized(document, by)
             self._store.tell(name, answer["granted"])
             return Reply(answer)
 
-        def resize() -> Reply:
-            return work(self._store.document(name), self._store.now_ms, self._store.new_command())
-
-        return await self._command(resize)
+        return await self._command(work)
 
     async def ask(self, name: str, lease: str, *, mutex: bool = False) -> Reply | None:
         """See ``Backend``."""

@@ -28,17 +28,17 @@ DUPLICATE = 11000
 class Attempts:
     """Sends commands that are as good twice as once, until they are answered.
 
-    Args:
+    Attributes:
         timeout: seconds after which a command is given up.
     """
 
     def __init__(self, timeout: float) -> None:
-        self._timeout = timeout
+        self.timeout = timeout
         self._gate = asyncio.Semaphore(AT_A_TIME)
 
     async def insist(self, send: Callable[[], Awaitable[T]]) -> T:
         """Send it until there is an answer. The deadline that is in force is for all of it."""
-        end = asyncio.get_running_loop().time() + self._timeout
+        end = asyncio.get_running_loop().time() + self.timeout
         for limit in ATTEMPTS:
             await self._enter(end)
             try:

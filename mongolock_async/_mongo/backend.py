@@ -67,6 +67,10 @@ class MongoBackend:
         """See ``Backend``."""
         check_loop(self._link.majority)
 
+    def hurry(self, seconds: float) -> None:
+        """See ``Backend``."""
+        self._link.hurry(seconds)
+
     async def index(self) -> bool:
         """See ``Backend``."""
         return await prepare(self._link, self._retention)

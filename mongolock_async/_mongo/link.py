@@ -60,6 +60,10 @@ class Link:
         """``database.collection``."""
         return str(self.majority.full_name)
 
+    def hurry(self, seconds: float) -> None:
+        """Commands that begin from now on are given up after so many seconds."""
+        self.timeout = self._attempts.timeout = min(self.timeout, seconds)
+
     async def aclose(self) -> None:
         """End the sessions."""
         await self.sessions.aclose()
