@@ -75,9 +75,6 @@ class Renewer(Protocol):
             LockError: it belongs to another one.
         """
 
-    def hurry(self, seconds: float) -> None:
-        """Commands that begin from now on are given up after so many seconds."""
-
     async def renew(self, leases: Mapping[str, tuple[str, int]], within: float) -> set[str]:
         """Renew a lease (by id and token) for each name, within so many seconds; the ids of those that stand.
 
@@ -103,6 +100,9 @@ class Backend(Renewer, Protocol):
     All raise ``LockBackendError`` where there is no answer, and those that name a lock raise
     ``LockError`` where its document is none.
     """
+
+    def hurry(self, seconds: float) -> None:
+        """Commands that begin from now on are given up after so many seconds."""
 
     async def index(self) -> bool:
         """See that locks can be kept here, and have unused documents cleaned up.

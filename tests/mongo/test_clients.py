@@ -92,3 +92,13 @@ async def test_a_kept_lease_that_is_collected_in_another_thread_is_warned_of(loc
         in_thread(leases.clear)
     await asyncio.sleep(0)
     assert locks._member.leases.keep_alive._kept == {}
+
+
+@on_standalone
+async def test_what_closing_sends_is_given_up_within_its_timeout(
+    collection: Any, commands: CommandLog
+) -> None:
+    locks = LockRepository(collection)
+    _kept = await locks.acquire("cron")
+    await locks.aclose(timeout=3)
+    assert commands.last("findAndModify")["maxTimeMS"] <= 3000
