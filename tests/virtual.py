@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import selectors
 
+# Many more than any test needs.
+JUMPS = 1_000_000
+
 
 class _Jumps(selectors.DefaultSelector):
     """Lets time pass instead of waiting for it."""
@@ -12,6 +15,7 @@ class _Jumps(selectors.DefaultSelector):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
+        self.jumps = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """What is ready; else, it is later now."""
@@ -21,18 +25,26 @@ class _Jumps(selectors.DefaultSelector):
         if timeout is None:
             raise RuntimeError("the test waits for what will never happen: no task and no timer is left")
         self.now += timeout
+        self.jumps += 1
+        if self.jumps > JUMPS:
+            raise RuntimeError("the test never ends: time goes by, and nothing comes of it")
         return []
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
     """Its ``time`` stands still while anything can run, and jumps to the next timer when nothing can.
 
-    For tests without a server and without threads: nothing else could happen meanwhile.
+    For tests without a server and without threads: nothing else could happen meanwhile. So the debug mode of
+    asyncio, which looks for slow steps and for other threads, would find nothing, and take as long again.
     """
 
     def __init__(self) -> None:
         self._jumps = _Jumps()
         super().__init__(self._jumps)
+
+    def set_debug(self, enabled: bool) -> None:  # noqa: ARG002, FBT001 - asyncio's
+        """It has none."""
+        super().set_debug(False)
 
     def time(self) -> float:
         """Seconds since the loop was made."""

@@ -11,7 +11,7 @@ import pytest
 from conftest import MakeRepository
 from faulty import Fault, FaultyLocks
 from ticking import BEHIND, KINDS, PERIOD, START, Runs
-from waiters import about, now
+from waiters import MS, about, now
 
 from mongolock_async import Lease, LockRepository
 
@@ -139,7 +139,8 @@ async def test_a_boundary_that_nobody_lets_go_is_lost(make: MakeRepository, runs
     await runs.follow(make(), 5)
     assert runs.idle == 1
     assert runs.served == [2, 3, 4, 5]
-    assert runs.when[0] == about(2.8 * PERIOD + 0.002)
+    # At its expiry, 2 ms later at the most: one of the tries in between may come in these.
+    assert 2.8 * PERIOD - MS <= runs.when[0] <= 2.8 * PERIOD + 0.002 + MS
 
 
 @pytest.mark.parametrize(("seconds", "served"), [(4, 1), (12, 2), (12.99, 2), (13, 3), (86_400, 17_280)])
