@@ -33,6 +33,7 @@ from .bound import Bound
 from .info import LockInfo, lock_info
 from .lease import Lease
 from .lock import NAMELESS, Lock
+from .lock_all import LockAll
 from .rwlock import RWLock
 from .schedule import Schedule
 from .stats import Stats, stats_of
@@ -280,6 +281,32 @@ class LockRepository(Bound):
             LockBackendError: MongoDB did not do as asked.
         """
         await self._member.resize(check_name(name), check_count("capacity", capacity))
+
+    def lock_all(
+        self,
+        *names: str,
+        owner: Owner | None = None,
+        ttl: Seconds | None = None,
+        timeout: Seconds | None = None,
+        at_least: Seconds | None = None,
+    ) -> LockAll:
+        """Several locks at a time: all of them, or none. Sends nothing.
+
+        Args:
+            names: of the locks, each as for ``obtain``, in any order; one that is named twice counts once.
+            owner: as for ``obtain``.
+            ttl: as for ``obtain``, of each lease.
+            timeout: how long to wait for all of them together, as for ``acquire``.
+            at_least: as for ``lock``, of each name. Where one cannot be had, no name stays taken.
+
+        Raises:
+            TypeError, ValueError: an argument is wrong, or there is no name.
+        """
+        if not names:
+            raise ValueError("lock_all takes at least one name")
+        requests = [self._request(name, owner, ttl, keep_alive=True, at_least=at_least) for name in names]
+        each_once = {request.name: request for request in requests}
+        return LockAll(self._member, list(each_once.values()), check_timeout(timeout))
 
     def every(
         self,

@@ -73,12 +73,15 @@ class Member:
         holding = None if reply.grant is None else self.leases.hold(request, lease_id, sent, reply.grant)
         return holding, reply
 
-    async def acquire(self, request: Request, timeout: float | None) -> Holding:
-        """Wait until the lock is ours; with a timeout of 0, ask once."""
+    async def acquire(self, request: Request, timeout: float | None, began: float | None = None) -> Holding:
+        """Wait until the lock is ours; with a timeout of 0, ask once.
+
+        ``began``: the time from which on the timeout counts; None: now.
+        """
         self.lifetime.check()
+        caller, others = Caller(request, timeout, self.clock, began), self.waiting.others
         if timeout != 0:
-            return await self.waiting.acquire(request, timeout)
-        caller, others = Caller(request, timeout, self.clock), self.waiting.others
+            return await self.waiting.acquire(caller)
         with others.watched(request.name):
             with suppress(TimeUp):
                 async with caller.until_answered():
