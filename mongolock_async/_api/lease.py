@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from mongolock_async._engine.block import Block, note_loss
 from mongolock_async._engine.holding import Holding
 from mongolock_async._engine.member import Member
-from mongolock_async._settings import Owner, Seconds, check_life, check_timeout
+from mongolock_async._settings import Owner, Seconds, check_life, check_timeout, check_value
 
 from .bound import Bound
 from .fence import Fenced
@@ -197,6 +197,26 @@ class Lease(Bound):
         """
         self._check_upgradable()
         return await self._member.upgrades.downgrade(self._holding)
+
+    async def proclaim(self, value: str) -> bool:
+        """Of an election: tell all another value, from now on. One command, which renews nothing.
+
+        A value that is held up on its way replaces no later one.
+
+        Args:
+            value: a str of at most 1 KiB in UTF-8, without NUL.
+
+        Returns:
+            True if the lease was still ours; False if it was over, and nothing has changed.
+
+        Raises:
+            TypeError: the lease is one of a semaphore or a reader-writer lock.
+            TypeError, ValueError: ``value`` is wrong; nothing was sent.
+            LockBackendError: MongoDB did not answer. The value may have been changed.
+        """
+        if not self._holding.request.size.mutex:
+            raise TypeError("only the leader of an election has a value to proclaim")
+        return await self._member.proclaim(self._holding, check_value(value))
 
     def fenced(self, collection: Collection, field: str = "_fence") -> Fenced:
         """A collection for writes that a newer fencing token refuses with ``StaleTokenError``.

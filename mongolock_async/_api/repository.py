@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from zoneinfo import ZoneInfo
@@ -25,11 +26,13 @@ from mongolock_async._settings import (
     check_seconds,
     check_size,
     check_timeout,
+    check_value,
     milliseconds,
 )
 
 from .backends import backends_on
 from .bound import Bound
+from .election import Election
 from .info import LockInfo, lock_info
 from .lease import Lease
 from .lock import NAMELESS, Lock
@@ -307,6 +310,24 @@ class LockRepository(Bound):
         requests = [self._request(name, owner, ttl, keep_alive=True, at_least=at_least) for name in names]
         each_once = {request.name: request for request in requests}
         return LockAll(self._member, list(each_once.values()), check_timeout(timeout))
+
+    def election(
+        self, name: str, value: str = "", *, owner: Owner | None = None, ttl: Seconds | None = None
+    ) -> Election:
+        """A lock whose holder leads, and tells all a value. Sends nothing.
+
+        Args:
+            name: as for ``obtain``.
+            value: what we tell all while we lead, such as our address: a str of at most 1 KiB in UTF-8,
+                without NUL. It is kept with the lease, and ``Lease.proclaim`` changes it.
+            owner: as for ``obtain``.
+            ttl: as for ``lock``: if a leader dies, the next one is elected when its lease has expired.
+
+        Raises:
+            TypeError, ValueError: an argument is wrong.
+        """
+        request = self._request(name, owner, ttl, keep_alive=True)
+        return Election(self._member, replace(request, value=check_value(value)))
 
     def every(
         self,

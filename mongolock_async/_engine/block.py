@@ -40,6 +40,11 @@ class Block:
         self._undisturbed = False
 
     @property
+    def interrupted(self) -> bool:
+        """Whether it has cancelled its task."""
+        return self._cancelled
+
+    @property
     def left(self) -> float:
         """Seconds until the server may let the next one in to all of what it holds."""
         return max(holding.left for holding in self.holdings)

@@ -10,7 +10,7 @@ from contextvars import Context
 
 from mongolock_async._errors import LeaseLostError, LockError
 from mongolock_async._protocol.kind import described
-from mongolock_async._protocol.reply import Reply
+from mongolock_async._protocol.reply import Reply, View
 from mongolock_async._protocol.request import Request
 
 from . import clock as clocks
@@ -127,10 +127,19 @@ class Member:
         self.lifetime.check()
         return holding.ended is None and await self.background.finish(self.leases.renew(holding, ttl))
 
+    async def proclaim(self, holding: Holding, value: str) -> bool:
+        """Whether it is still ours, now with another value."""
+        self.lifetime.check()
+        return holding.ended is None and await self.background.finish(self.leases.proclaim(holding, value))
+
+    async def view(self, name: str) -> View | None:
+        """A lock as it looks now; None: it has no document."""
+        self.lifetime.check()
+        return await self.background.finish(self._backend.view(name))
+
     async def locked(self, request: Request) -> bool:
         """Whether a claim would be refused now."""
-        self.lifetime.check()
-        lock = await self.background.finish(self._backend.view(request.name))
+        lock = await self.view(request.name)
         return lock is not None and request.is_refused_by(lock)
 
     async def resize(self, name: str, capacity: int) -> None:

@@ -133,6 +133,15 @@ class MemoryBackend:
 
         return await self._on(name, work)
 
+    async def proclaim(self, name: str, lease: str, token: int, value: str, number: int) -> Reply | None:
+        """See ``Backend``."""
+
+        def work(document: Document, now: int) -> Reply:
+            document.proclaim(now, lease, token, value, number)
+            return Reply(answers.renewal(document, lease, token, now))
+
+        return await self._on(name, work)
+
     async def release(
         self,
         name: str,

@@ -315,3 +315,22 @@ async def test_a_block_that_is_cancelled_at_its_end_releases_all(
     await asyncio.sleep(1)
     assert await held(locks) == []
     assert (await look(locks, "a")).fencing_token > 0
+
+
+async def test_what_was_had_in_vain_does_not_stay_taken(
+    locks: LockRepository, others: LockRepository
+) -> None:
+    await others.acquire("d", ttl=600)
+    several = locks.lock_all(*NAMES, at_least=60, timeout=1)
+    assert await several.obtain() is None
+    with pytest.raises(LockTimeoutError):
+        await several.acquire()
+    assert await held(locks) == ["d"]
+
+
+async def test_all_names_stay_taken_for_at_least_so_long(locks: LockRepository) -> None:
+    async with locks.lock_all("a", "b", at_least=60):
+        pass
+    assert await held(locks) == ["a", "b"]
+    await asyncio.sleep(60)
+    assert await held(locks) == []
