@@ -162,10 +162,10 @@ class Leases:
         change = None if ttl is None else holding.change(ttl)
         sent = self._clock.now()
         reply = await self._backend.prolong(holding.name, holding.id, holding.fencing_token, change)
-        if reply is None or reply.grant is None:
-            self._gone(holding, reply)
-            return False
         if holding.ended == RELEASED:
+            return False
+        if reply is None or reply.grant is None:
+            holding.end(TAKEN if reply is not None and reply.holders else FORCED)
             return False
         if change is None:
             holding.renewed(sent)
@@ -174,15 +174,6 @@ class Leases:
             self.keep_alive.paced(holding)
         if holding.ended is not None:  # the answer came too late, and the server holds it for nobody
             self._let_go(holding)
-        return holding.held
-
-    async def proclaim(self, holding: Holding, value: str) -> bool:
-        """Whether it is still ours, now with another value."""
-        number = next(self._numbers)
-        reply = await self._backend.proclaim(holding.name, holding.id, holding.fencing_token, value, number)
-        if reply is None or reply.grant is None:
-            self._gone(holding, reply)
-            return False
         return holding.held
 
     def withdraw_soon(self, name: str, lease_id: str, **how: bool) -> None:
@@ -223,10 +214,6 @@ class Leases:
         """Release, in the background, what is over for us."""
         mutex = holding.request.size.mutex
         self.withdraw_soon(holding.name, holding.id, mutex=mutex, keeps=holding.keeps)
-
-    def _gone(self, holding: Holding, reply: Reply | None) -> None:
-        """The server has nothing of it any more."""
-        holding.end(TAKEN if reply is not None and reply.holders else FORCED)
 
     async def _in_time(self, request: Request, lease_id: str, sent: float, reply: Reply) -> Claimed:
         """A grant whose answer came late says little about what is left: it is asked for again."""

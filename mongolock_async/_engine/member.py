@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import secrets
 from contextlib import suppress
@@ -19,7 +20,7 @@ from .backend import Backend, Renewer
 from .background import Background, report
 from .caller import Caller, TimeUp
 from .clock import Clock
-from .holding import EXPIRED, FORCED, RELEASED, Holding
+from .holding import EXPIRED, FORCED, RELEASED, TAKEN, Holding
 from .leases import Leases
 from .lifetime import Lifetime
 from .upgrades import Upgrades
@@ -58,6 +59,7 @@ class Member:
         self.upgrades = Upgrades(backend, self.leases, self.waiting, self.background, clock, self.lifetime)
         self._backend = backend
         self._renewals = renewals
+        self._proclamations = itertools.count(1)
         self._closing: asyncio.Task[None] | None = None
 
     async def claim(self, request: Request) -> tuple[Holding | None, Reply]:
@@ -130,7 +132,15 @@ class Member:
     async def proclaim(self, holding: Holding, value: str) -> bool:
         """Whether it is still ours, now with another value."""
         self.lifetime.check()
-        return holding.ended is None and await self.background.finish(self.leases.proclaim(holding, value))
+        if holding.ended is not None:
+            return False
+        number, token = next(self._proclamations), holding.fencing_token
+        reply = await self.background.finish(
+            self._backend.proclaim(holding.name, holding.id, token, value, number)
+        )
+        if reply is None or reply.grant is None:
+            holding.end(TAKEN if reply is not None and reply.holders else FORCED)
+        return holding.held
 
     async def view(self, name: str) -> View | None:
         """A lock as it looks now; None: it has no document."""

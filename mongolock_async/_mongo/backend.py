@@ -13,7 +13,7 @@ from mongolock_async._engine.backend import Call, Page, Transaction
 from mongolock_async._errors import LockBackendError
 from mongolock_async._protocol import keeping, pipeline, projection, sharing
 from mongolock_async._protocol.claim import claim_command, hand_over_command, release_command
-from mongolock_async._protocol.expressions import Stage, grant_id
+from mongolock_async._protocol.expressions import grant_id
 from mongolock_async._protocol.kind import Release, base_of
 from mongolock_async._protocol.renewal import refreshing, renewal
 from mongolock_async._protocol.reply import Reply, View
@@ -24,6 +24,7 @@ from .collection import check_loop
 from .commands import Commands
 from .ear import MemberEar, calls_of
 from .encoded import encoded
+from .held import change_held
 from .link import Link
 from .pages import page
 from .sessions import check_transaction
@@ -140,12 +141,12 @@ class MongoBackend:
 
     async def prolong(self, name: str, lease: str, token: int, ttl: TtlChange | None = None) -> Reply | None:
         """See ``Backend``."""
-        return await self._change_held("renew", name, lease, token, keeping.prolong(lease, token, ttl))
+        return await change_held(self._link, "renew", name, lease, token, keeping.prolong(lease, token, ttl))
 
     async def proclaim(self, name: str, lease: str, token: int, value: str, number: int) -> Reply | None:
         """See ``Backend``."""
         stages = keeping.proclaim(lease, token, value, number)
-        return await self._change_held("proclaim", name, lease, token, stages)
+        return await change_held(self._link, "proclaim", name, lease, token, stages)
 
     async def release(
         self,
@@ -233,17 +234,6 @@ class MongoBackend:
     async def aclose(self) -> None:
         """See ``Backend``."""
         await self._link.aclose()
-
-    async def _change_held(
-        self, action: str, name: str, lease: str, token: int, stages: list[Stage]
-    ) -> Reply | None:
-        """Change what is held by this lease, and say where it stands."""
-        answer = projection.renewal(lease, token)
-        with self._link.command(action, name):
-            found = await self._link.change({"_id": name, "holders.lease": lease}, stages, answer)
-            if found is None:
-                found = await self._link.majority.find_one({"_id": name}, answer)
-        return _reply(found)
 
 
 def _was_held(found: Mapping[str, Any] | None, sent: int) -> bool | None:
