@@ -66,7 +66,13 @@ def test_the_script_of_schedules_runs(script: str, standalone: Mongod, driver: s
         ("lock_all.md", ["taken: None", "too late for account:bob", "ann is free: True", "both are ours"]),
         (
             "election.md",
-            ["leader: None", "observed: http://10.0.0.", "/ready", "leads: http://10.0.0.8", "observed: None"],
+            [
+                "leader: None",
+                "observed: http://10.0.0.",
+                "/ready",
+                "leads: http://10.0.0.8",
+                "observed: None",
+            ],
         ),
         ("rwlock.md", ["both read: True True", "alone: None", "still an upgradable reader: True", "'n': 1"]),
     ],
