@@ -73,8 +73,7 @@ class Campaign:
             if seen != told:
                 told = seen
                 yield leader
-            if clock.now() < due:
-                await lifetime.sleep(due - clock.now())
+            await lifetime.sleep(due - clock.now())  # no time, if whoever looks took longer
 
     async def _elected(self, outage: Outage) -> Holding:
         if outage.lasts:

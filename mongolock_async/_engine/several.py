@@ -23,7 +23,7 @@ class Several:
     of theirs meanwhile: it is cancelled when one of them is lost.
 
     Args:
-        requests: one for each name, in the order of names.
+        requests: one for each name, in the order of names; to be kept alive.
     """
 
     def __init__(self, member: Member, requests: Sequence[Request]) -> None:
@@ -60,7 +60,7 @@ class Several:
         began = self._member.clock.now()
 
         async def one(request: Request) -> Holding:
-            return await self._member.acquire(request.kept(keep_alive=True), timeout, began)
+            return await self._member.acquire(request, timeout, began)
 
         return await self._take(one, keep_alive=keep_alive)
 
@@ -99,7 +99,7 @@ class Several:
         """It expires by itself from here on, after about the whole ttl."""
         if holding.left < FRESH * holding.ttl:
             await self._member.renew(holding)
-        holding.kept = False
+        holding.kept, holding.request = False, holding.request.kept(keep_alive=False)
         self._member.leases.keep_alive.discard(holding)
 
     async def _give_up(self, block: Block, error: BaseException) -> None:

@@ -245,3 +245,18 @@ async def test_a_closed_repository_has_no_elections(locks: LockRepository) -> No
     for call in (election.leader(), election.run(serve), anext(election.observe())):
         with pytest.raises(LockError, match="closed"):
             await call
+
+
+async def test_a_new_term_of_the_same_leader_is_a_change(
+    locks: LockRepository, others: LockRepository
+) -> None:
+    election, leaders = locks.election("cron", URL, owner="me"), others.election("cron").observe()
+    tokens = []
+    for _ in range(2):
+        lease = await election.acquire()
+        leader = await anext(leaders)
+        assert leader is not None
+        tokens.append(leader.fencing_token)
+        await lease.release()
+    assert tokens[0] < tokens[1]
+    await leaders.aclose()

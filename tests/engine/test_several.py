@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable
 
@@ -334,3 +335,105 @@ async def test_all_names_stay_taken_for_at_least_so_long(locks: LockRepository) 
     assert await held(locks) == ["a", "b"]
     await asyncio.sleep(60)
     assert await held(locks) == []
+
+
+async def test_one_that_expires_as_it_was_to_is_no_loss(
+    locks: LockRepository, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "mongolock_async"):
+        leases = await locks.lock_all("a", "b", ttl=5, at_least=60).acquire()
+        await asyncio.sleep(30)
+    assert not any(lease.held for lease in leases)
+    assert (locks.stats().losses, caplog.messages) == (0, [])
+    assert await held(locks) == ["a", "b"]
+
+
+async def test_a_body_may_close_its_own_repository(locks: LockRepository, others: LockRepository) -> None:
+    with pytest.raises(LeaseLostError):
+        async with locks.lock_all(*NAMES):
+            await locks.aclose()
+            await asyncio.sleep(60)
+    assert now() < 1
+    assert await held(others) == []
+
+
+async def test_its_leases_may_be_blocks_inside_the_block(locks: LockRepository) -> None:
+    async with locks.lock_all("a", "b") as (a, _):
+        async with a:
+            pass
+        assert await held(locks) == ["b"]
+    assert await held(locks) == []
+
+
+async def test_a_loss_that_is_found_when_the_last_is_had_leaves_nothing_behind(
+    locks: LockRepository, others: LockRepository
+) -> None:
+    last = await others.acquire("d", ttl=600)
+    waiter = asyncio.create_task(locks.lock_all(*NAMES).acquire())
+    await asyncio.sleep(9)
+    await others.force_release("b")
+    await last.release()
+    with pytest.raises(LeaseLostError) as raised:
+        await waiter
+    assert (raised.value.name, now()) == ("b", about(9))
+    assert await held(locks) == []
+    assert rests(locks)
+
+
+async def test_what_nothing_renews_from_here_on_has_its_whole_ttl(
+    locks: LockRepository, others: LockRepository
+) -> None:
+    last = await others.acquire("d", ttl=600)
+    waiter = asyncio.create_task(locks.lock_all(*NAMES).acquire())
+    await asyncio.sleep(9)
+    await last.release()
+    assert min(lease.remaining for lease in await waiter) > 28
+
+
+async def test_giving_back_is_waited_for_and_no_longer_than_a_second(
+    locks: LockRepository, others: LockRepository, memory: FaultyLocks
+) -> None:
+    await others.acquire("d", ttl=600)
+    for slow, waited in ((0.5, 0.5), (5.0, 1.0)):
+        memory.faults = [Fault("withdraw", delay=slow, times=3)]
+        began = now()
+        assert await locks.lock_all(*NAMES).obtain() is None
+        assert now() - began == about(waited)
+        await asyncio.sleep(5)
+        assert await held(locks) == ["d"]
+
+
+async def test_the_error_names_the_one_that_was_lost_first(
+    locks: LockRepository, others: LockRepository
+) -> None:
+    with pytest.raises(LeaseLostError) as raised:
+        async with locks.lock_all(*NAMES) as (a, _, c, _):
+            await others.force_release("c")
+            await others.force_release("a")
+            try:
+                await c.renew()
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                await a.renew()
+                raise
+    assert raised.value.name == "c"
+
+
+async def test_closing_waits_as_long_as_the_last_lease_lives(
+    locks: LockRepository, others: LockRepository
+) -> None:
+    async def work() -> None:
+        async with locks.lock_all("a", "b") as (_, b):
+            await b.renew(ttl=100)
+            try:
+                await asyncio.sleep(600)
+            finally:
+                await asyncio.sleep(60)
+
+    task = asyncio.create_task(work())
+    await settle()
+    await locks.aclose(timeout=None)
+    assert now() == about(60)
+    with pytest.raises(LeaseLostError):
+        await task
+    assert await held(others) == []
