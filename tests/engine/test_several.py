@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from faulty import Fault, FaultyLocks, lost, unanswered
@@ -437,3 +438,19 @@ async def test_closing_waits_as_long_as_the_last_lease_lives(
     with pytest.raises(LeaseLostError):
         await task
     assert await held(others) == []
+
+
+async def test_one_that_expired_while_the_machine_slept_leaves_nothing_behind(
+    locks: LockRepository, memory: FaultyLocks
+) -> None:
+    await locks.create("warm")
+    memory.faults = [Fault("claim", times=3), Fault("claim", delay=1)]
+    task = asyncio.create_task(locks.lock_all(*NAMES).obtain())
+    await asyncio.sleep(0.5)
+    clock: Any = locks._member.clock
+    clock.ahead += 40  # no timer knows of that
+    with pytest.raises(LeaseLostError) as raised:
+        await task
+    assert raised.value.name == "a"
+    await settle()
+    assert await held(locks) == []
