@@ -7,10 +7,12 @@
 
 import logging
 
+from ._api.election import Election, Leader
 from ._api.fence import Fenced
 from ._api.info import Holder, LockInfo, Waiter
 from ._api.lease import Lease
 from ._api.lock import Lock
+from ._api.lock_all import LockAll
 from ._api.repository import LockRepository
 from ._api.rwlock import RWLock
 from ._api.schedule import Schedule
@@ -18,12 +20,15 @@ from ._api.stats import Latency, Stats
 from ._errors import LeaseLostError, LockBackendError, LockError, LockTimeoutError, StaleTokenError
 
 __all__ = [
+    "Election",
     "Fenced",
     "Holder",
     "Latency",
+    "Leader",
     "Lease",
     "LeaseLostError",
     "Lock",
+    "LockAll",
     "LockBackendError",
     "LockError",
     "LockInfo",

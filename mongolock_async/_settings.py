@@ -15,6 +15,7 @@ DEFAULT_RETENTION = 86_400.0
 DEFAULT_COMMAND_TIMEOUT = 20.0
 DEFAULT_CLOSING = 5.0
 MAX_NAME_BYTES = 1024
+MAX_VALUE_BYTES = 1024
 MAX_CAPACITY = 2**31 - 1
 # Of a ttl and of a period. A lease that is over before its claim is answered helps nobody.
 MIN_SECONDS = 0.1
@@ -45,6 +46,18 @@ def check_name(name: object) -> str:
     if "\0" in name:
         raise ValueError(f"name must not contain NUL: {name!r}")
     return name
+
+
+def check_value(value: object) -> str:
+    """What a leader tells all: a str of at most 1,024 bytes in UTF-8, without NUL."""
+    if not isinstance(value, str):
+        raise TypeError(f"value must be a str, not {type(value).__name__}")
+    size = _utf8_size("value", value)
+    if size > MAX_VALUE_BYTES:
+        raise ValueError(f"value must have at most {MAX_VALUE_BYTES} bytes, not {size}: {value[:40]!r}")
+    if "\0" in value:
+        raise ValueError(f"value must not contain NUL: {value!r}")
+    return value
 
 
 def check_owner(owner: object) -> Owner:

@@ -117,12 +117,15 @@ def test_no_module_is_long(path: Path) -> None:
 
 def test_the_public_names_are_these() -> None:
     assert mongolock_async.__all__ == [
+        "Election",
         "Fenced",
         "Holder",
         "Latency",
+        "Leader",
         "Lease",
         "LeaseLostError",
         "Lock",
+        "LockAll",
         "LockBackendError",
         "LockError",
         "LockInfo",

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import functools
 import inspect
 from collections.abc import Callable, Coroutine
 from types import EllipsisType, TracebackType
 from typing import Any, ParamSpec, TypeVar
 
-from mongolock_async._engine.block import Block, note_loss
+from mongolock_async._engine.block import note_loss
 from mongolock_async._engine.member import Member
 from mongolock_async._errors import LeaseLostError
 from mongolock_async._protocol.request import Request
 from mongolock_async._settings import Seconds, check_name, check_timeout
 
 from .bound import Bound
+from .decorated import decorated
+from .entered import Entered
 from .lease import Lease
 
 P = ParamSpec("P")
@@ -56,8 +56,7 @@ class Lock(Bound):
         self._asked = request
         self._timeout = timeout
         self._name_of = name_of
-        # Each with its lease, which is wanted until its end, whether or not the body refers to it.
-        self._blocks: list[tuple[Block, Lease]] = []
+        self._entered: Entered[Lease] = Entered()
 
     def __repr__(self) -> str:
         return f"<Lock {self._name_of or self.name!r}>"
@@ -128,7 +127,7 @@ class Lock(Bound):
         """
         holding = await self._member.acquire(self._request, self._timeout)
         lease = Lease(self._member, holding)
-        self._blocks.append((self._member.leases.blocks.enter(holding), lease))
+        self._entered.add(self._member.leases.blocks.enter(holding), lease)
         return lease
 
     async def __aexit__(
@@ -146,8 +145,8 @@ class Lock(Bound):
             LeaseLostError: the lease was lost while the body ran, and the body raised nothing else. An error
                 of the body gets a note of the loss.
         """
-        block, _lease = self._leave()
-        holding = block.holding
+        block, _lease = self._entered.pop()
+        (holding,) = block.holdings
         ours = self._member.leases.blocks.leave(block, exc_type)
         lost = await self._member.end(holding)
         if lost is not None and ours:
@@ -164,15 +163,10 @@ class Lock(Bound):
         Raises:
             TypeError: the function is not a coroutine function.
         """
-        if not inspect.iscoroutinefunction(function):
-            raise TypeError(f"@lock takes a coroutine function, not {function!r}")
-
-        @functools.wraps(function)
-        async def locked(*args: P.args, **kwargs: P.kwargs) -> R:
-            async with self if self._name_of is None else self._named(self._name_of(*args, **kwargs)):
-                return await function(*args, **kwargs)
-
-        return locked
+        name_of = self._name_of
+        if name_of is None:
+            return decorated(function, lambda *_args, **_kwargs: self)
+        return decorated(function, lambda *args, **kwargs: self._named(name_of(*args, **kwargs)))
 
     @property
     def _request(self) -> Request:
@@ -186,12 +180,3 @@ class Lock(Bound):
     def _named(self, name: object) -> Lock:
         """The lock of one call."""
         return Lock(self._member, self._asked.named(check_name(name)), self._timeout)
-
-    def _leave(self) -> tuple[Block, Lease]:
-        """The block that this task entered last; for a finalizer, one whose own task is done, or any."""
-        task = asyncio.current_task()
-        own = [one for one in self._blocks if one[0].task is task]
-        left = [one for one in self._blocks if one[0].task.done()]
-        last = (own or left or self._blocks)[-1]
-        self._blocks.remove(last)
-        return last

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from zoneinfo import ZoneInfo
@@ -25,14 +26,17 @@ from mongolock_async._settings import (
     check_seconds,
     check_size,
     check_timeout,
+    check_value,
     milliseconds,
 )
 
 from .backends import backends_on
 from .bound import Bound
+from .election import Election
 from .info import LockInfo, lock_info
 from .lease import Lease
 from .lock import NAMELESS, Lock
+from .lock_all import LockAll
 from .rwlock import RWLock
 from .schedule import Schedule
 from .stats import Stats, stats_of
@@ -280,6 +284,50 @@ class LockRepository(Bound):
             LockBackendError: MongoDB did not do as asked.
         """
         await self._member.resize(check_name(name), check_count("capacity", capacity))
+
+    def lock_all(
+        self,
+        *names: str,
+        owner: Owner | None = None,
+        ttl: Seconds | None = None,
+        timeout: Seconds | None = None,
+        at_least: Seconds | None = None,
+    ) -> LockAll:
+        """Several locks at a time: all of them, or none. Sends nothing.
+
+        Args:
+            names: of the locks, each as for ``obtain``, in any order; one that is named twice counts once.
+            owner: as for ``obtain``.
+            ttl: as for ``obtain``, of each lease.
+            timeout: how long to wait for all of them together, as for ``acquire``.
+            at_least: as for ``lock``, of each name. Where one cannot be had, no name stays taken.
+
+        Raises:
+            TypeError, ValueError: an argument is wrong, or there is no name.
+        """
+        if not names:
+            raise ValueError("lock_all takes at least one name")
+        requests = [self._request(name, owner, ttl, keep_alive=True, at_least=at_least) for name in names]
+        each_once = {request.name: request for request in requests}
+        return LockAll(self._member, list(each_once.values()), check_timeout(timeout))
+
+    def election(
+        self, name: str, value: str = "", *, owner: Owner | None = None, ttl: Seconds | None = None
+    ) -> Election:
+        """A lock whose holder leads, and tells all a value. Sends nothing.
+
+        Args:
+            name: as for ``obtain``.
+            value: what we tell all while we lead, such as our address: a str of at most 1 KiB in UTF-8,
+                without NUL. It is kept with the lease, and ``Lease.proclaim`` changes it.
+            owner: as for ``obtain``.
+            ttl: as for ``lock``: if a leader dies, the next one is elected when its lease has expired.
+
+        Raises:
+            TypeError, ValueError: an argument is wrong.
+        """
+        request = self._request(name, owner, ttl, keep_alive=True)
+        return Election(self._member, replace(request, value=check_value(value)))
 
     def every(
         self,

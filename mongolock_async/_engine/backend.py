@@ -145,6 +145,12 @@ class Backend(Renewer, Protocol):
         With a ``ttl``, it has that one from then on, unless a later change came first.
         """
 
+    async def proclaim(self, name: str, lease: str, token: int, value: str, number: int) -> Reply | None:
+        """Give one lease another value, unless one of a greater number came first; as ``prolong`` else.
+
+        Grants nothing, and renews nothing.
+        """
+
     async def release(
         self,
         name: str,

@@ -1,4 +1,4 @@
-"""One ``async with``, and what the loss of its lease does to the body."""
+"""One ``async with``, and what the loss of a lease does to the body."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ from .holding import RELEASED, Holding
 
 
 class Block:
-    """Cancels the task that entered it when the lease is lost.
+    """Cancels the task that entered it, once, when a lease is lost.
 
     Args:
-        holding: the lease.
         cancels: whether it does so; else, the body looks for itself.
 
     Attributes:
+        holdings: its leases: one, but for ``lock_all``.
+        lost: the one that was lost first.
         task: the one that entered.
         over: set once nobody has to wait for the end of the body.
     """
 
-    def __init__(self, holding: Holding, *, cancels: bool = True) -> None:
+    def __init__(self, *, cancels: bool = True) -> None:
         task = asyncio.current_task()
         assert task is not None  # a coroutine of ours runs
-        self.holding = holding
+        self.holdings: list[Holding] = []
+        self.lost: Holding | None = None
         self.task = task
         self.over = asyncio.Event()
         self._cancelling = task.cancelling()
@@ -36,6 +38,20 @@ class Block:
         self._inside = True
         self._cancels = cancels
         self._undisturbed = False
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it has cancelled its task."""
+        return self._cancelled
+
+    @property
+    def left(self) -> float:
+        """Seconds until the server may let the next one in to all of what it holds."""
+        return max(holding.left for holding in self.holdings)
+
+    def add(self, holding: Holding) -> None:
+        """The body runs under this lease, too."""
+        self.holdings.append(holding)
         holding.on_end(self._interrupt)
 
     def leave(self, exc_type: type[BaseException] | None) -> bool:
@@ -54,11 +70,12 @@ class Block:
             yield
         finally:
             self._undisturbed = False
-            if self.holding.ended not in {None, RELEASED}:
+            if self.lost is not None:
                 asyncio.get_running_loop().call_soon(self._cancel)
 
     def _interrupt(self, holding: Holding) -> None:
         if self._inside and holding.ended != RELEASED:
+            self.lost = self.lost or holding
             # Not at once: it may be the body itself that has just found out, by renew().
             asyncio.get_running_loop().call_soon(self._cancel)
 
@@ -73,14 +90,22 @@ class Blocks:
     def __init__(self) -> None:
         self._running: dict[str, Block] = {}
 
-    def enter(self, holding: Holding, *, cancels: bool = True) -> Block:
+    def enter(self, *holdings: Holding, cancels: bool = True) -> Block:
         """The current task enters one."""
-        block = self._running[holding.id] = Block(holding, cancels=cancels)
+        block = Block(cancels=cancels)
+        for holding in holdings:
+            self.join(block, holding)
         return block
+
+    def join(self, block: Block, holding: Holding) -> None:
+        """One more lease, in the same block."""
+        self._running[holding.id] = block
+        block.add(holding)
 
     def leave(self, block: Block, exc_type: type[BaseException] | None) -> bool:
         """See ``Block.leave``."""
-        self._running.pop(block.holding.id, None)  # ``async with lease`` may stand inside ``async with lock``
+        for holding in block.holdings:
+            self._running.pop(holding.id, None)  # ``async with lease`` may stand inside ``async with lock``
         return block.leave(exc_type)
 
     def around(self, holding: Holding) -> bool:
@@ -92,7 +117,7 @@ class Blocks:
         """Those of the current task, which waits for the end of all others, are not cancelled meanwhile."""
         task = asyncio.current_task()
         with ExitStack() as stack:
-            for block in [one for one in self._running.values() if one.task is task]:
+            for block in [one for one in self._all if one.task is task]:
                 stack.enter_context(block.undisturbed())
             yield
 
@@ -101,9 +126,13 @@ class Blocks:
 
         Where the task that entered is done, nobody can be told to end.
         """
-        for block in list(self._running.values()):
+        for block in self._all:
             if not block.over.is_set() and not block.task.done():
-                await wait(clock, block.over, block.holding.left)
+                await wait(clock, block.over, block.left)
+
+    @property
+    def _all(self) -> list[Block]:
+        return list(dict.fromkeys(self._running.values()))
 
 
 def note_loss(error: BaseException, holding: Holding, reason: str) -> None:

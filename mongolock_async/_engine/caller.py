@@ -33,10 +33,12 @@ class Caller:
         leaving: what takes its place out of the queue.
     """
 
-    def __init__(self, request: Request, timeout: float | None, clock: Clock) -> None:
+    def __init__(
+        self, request: Request, timeout: float | None, clock: Clock, began: float | None = None
+    ) -> None:
         self.request = request
         self.timeout = timeout
-        self.began = clock.now()
+        self.began = clock.now() if began is None else began
         self.leaving: asyncio.Task[None] | None = None
         self._clock = clock
 

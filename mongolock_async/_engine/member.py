@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import secrets
 from contextlib import suppress
@@ -10,7 +11,7 @@ from contextvars import Context
 
 from mongolock_async._errors import LeaseLostError, LockError
 from mongolock_async._protocol.kind import described
-from mongolock_async._protocol.reply import Reply
+from mongolock_async._protocol.reply import Reply, View
 from mongolock_async._protocol.request import Request
 
 from . import clock as clocks
@@ -19,7 +20,7 @@ from .backend import Backend, Renewer
 from .background import Background, report
 from .caller import Caller, TimeUp
 from .clock import Clock
-from .holding import EXPIRED, FORCED, RELEASED, Holding
+from .holding import EXPIRED, FORCED, RELEASED, TAKEN, Holding
 from .leases import Leases
 from .lifetime import Lifetime
 from .upgrades import Upgrades
@@ -58,6 +59,7 @@ class Member:
         self.upgrades = Upgrades(backend, self.leases, self.waiting, self.background, clock, self.lifetime)
         self._backend = backend
         self._renewals = renewals
+        self._proclamations = itertools.count(1)
         self._closing: asyncio.Task[None] | None = None
 
     async def claim(self, request: Request) -> tuple[Holding | None, Reply]:
@@ -73,12 +75,15 @@ class Member:
         holding = None if reply.grant is None else self.leases.hold(request, lease_id, sent, reply.grant)
         return holding, reply
 
-    async def acquire(self, request: Request, timeout: float | None) -> Holding:
-        """Wait until the lock is ours; with a timeout of 0, ask once."""
+    async def acquire(self, request: Request, timeout: float | None, began: float | None = None) -> Holding:
+        """Wait until the lock is ours; with a timeout of 0, ask once.
+
+        ``began``: the time from which on the timeout counts; None: now.
+        """
         self.lifetime.check()
+        caller, others = Caller(request, timeout, self.clock, began), self.waiting.others
         if timeout != 0:
-            return await self.waiting.acquire(request, timeout)
-        caller, others = Caller(request, timeout, self.clock), self.waiting.others
+            return await self.waiting.acquire(caller)
         with others.watched(request.name):
             with suppress(TimeUp):
                 async with caller.until_answered():
@@ -124,10 +129,27 @@ class Member:
         self.lifetime.check()
         return holding.ended is None and await self.background.finish(self.leases.renew(holding, ttl))
 
+    async def proclaim(self, holding: Holding, value: str) -> bool:
+        """Whether it is still ours, now with another value."""
+        self.lifetime.check()
+        if holding.ended is not None:
+            return False
+        number, token = next(self._proclamations), holding.fencing_token
+        reply = await self.background.finish(
+            self._backend.proclaim(holding.name, holding.id, token, value, number)
+        )
+        if reply is None or reply.grant is None:
+            holding.end(TAKEN if reply is not None and reply.holders else FORCED)
+        return holding.held
+
+    async def view(self, name: str) -> View | None:
+        """A lock as it looks now; None: it has no document."""
+        self.lifetime.check()
+        return await self.background.finish(self._backend.view(name))
+
     async def locked(self, request: Request) -> bool:
         """Whether a claim would be refused now."""
-        self.lifetime.check()
-        lock = await self.background.finish(self._backend.view(request.name))
+        lock = await self.view(request.name)
         return lock is not None and request.is_refused_by(lock)
 
     async def resize(self, name: str, capacity: int) -> None:

@@ -30,6 +30,11 @@ class Outage:
         self._who = who
         self._pauses: Backoff | None = None
 
+    @property
+    def lasts(self) -> bool:
+        """Whether it is away, by what was met last."""
+        return self._pauses is not None
+
     def met(self, error: LockError) -> float:
         """It has raised this: the seconds until the next try; raises what trying again does not mend."""
         slow = isinstance(error, LeaseLostError)  # an answer that took longer than the ttl

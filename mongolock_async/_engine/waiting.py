@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from mongolock_async._errors import LockBackendError
 from mongolock_async._protocol.reply import Grant, Reply
-from mongolock_async._protocol.request import Request
 
 from . import clock as clocks
 from .backend import Backend, Call
@@ -59,9 +58,8 @@ class Waiting:
         self._places: dict[str, Place] = {}
         self._unsent = Unsent(leases)
 
-    async def acquire(self, request: Request, timeout: float | None) -> Holding:
+    async def acquire(self, caller: Caller) -> Holding:
         """Wait for the lock."""
-        caller = Caller(request, timeout, self._clock)
         return await self.in_time(caller, self._in_line(caller))
 
     async def in_time(self, caller: Caller, wait: Coroutine[Any, Any, T]) -> T:

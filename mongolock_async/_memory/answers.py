@@ -67,9 +67,7 @@ def view(document: Document, now: int) -> View:
     view: View = {
         "capacity": document.capacity,
         "token": document.token,
-        "holders": [
-            {**_person(holder, now), "ttl_ms": holder.ttl} for holder in _there(document.holders, now)
-        ],
+        "holders": [_holder(holder, now) for holder in _there(document.holders, now)],
         "queue": _people(_live(document.queue, now), now),
     }
     if document.kind is not None:
@@ -98,6 +96,11 @@ def _nothing(document: Document, lease: str, now: int) -> Answer:
 def _kind(document: Document) -> Answer:
     answer: Answer = {"capacity": document.capacity}
     return answer if document.kind is None else answer | {"kind": document.kind}
+
+
+def _holder(holder: Entry, now: int) -> Person:
+    person: Person = {**_person(holder, now), "ttl_ms": holder.ttl}
+    return person if holder.value is None else {**person, "value": holder.value}
 
 
 def _called(entry: Entry) -> Granted:

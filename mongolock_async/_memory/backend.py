@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 from mongolock_async._engine.backend import Call, Page, Transaction
 from mongolock_async._errors import LockError
@@ -15,20 +15,15 @@ from mongolock_async._settings import milliseconds
 
 from . import answers, sharing
 from .claim import claim, hand_over
+from .commands import Commands
 from .document import Document
 from .ear import MemoryEar
-from .store import MemoryStore
-
-T = TypeVar("T")
 
 
-class MemoryBackend:
+class MemoryBackend(Commands):
     """Carries out each command between two turns of the event loop, so that others may come in between."""
 
     own_thread = False
-
-    def __init__(self, store: MemoryStore) -> None:
-        self._store = store
 
     @property
     def full_name(self) -> str:
@@ -133,6 +128,15 @@ class MemoryBackend:
 
         return await self._on(name, work)
 
+    async def proclaim(self, name: str, lease: str, token: int, value: str, number: int) -> Reply | None:
+        """See ``Backend``."""
+
+        def work(document: Document, now: int) -> Reply:
+            document.proclaim(now, lease, token, value, number)
+            return Reply(answers.renewal(document, lease, token, now))
+
+        return await self._on(name, work)
+
     async def release(
         self,
         name: str,
@@ -222,29 +226,3 @@ class MemoryBackend:
 
     async def aclose(self) -> None:
         """See ``Backend``. It keeps nothing."""
-
-    async def _command(self, work: Callable[[], T]) -> T:
-        await asyncio.sleep(0)
-        result = work()
-        await asyncio.sleep(0)
-        return result
-
-    async def _on(self, name: str, work: Callable[[Document, int], T]) -> T | None:
-        """Work on a document; None: there is none."""
-
-        def on_it() -> T | None:
-            document = self._store.documents.get(name)
-            return None if document is None else work(document, self._store.now_ms)
-
-        return await self._command(on_it)
-
-    def _granting(
-        self, name: str, work: Callable[[Document, int, str], T], mine: str | None = None
-    ) -> T | None:
-        """Work on a document by a command that may grant, and call those whom it has, but for one."""
-        document, by = self._store.documents.get(name), self._store.new_command()
-        if document is None:
-            return None
-        result = work(document, self._store.now_ms, by)
-        self._store.tell(name, answers.granted(document, by, mine))
-        return result

@@ -25,8 +25,8 @@ def claim(
         life: dict[str, Any] = {} if first is None else _life(lease, first)
         sharing.upgrade(document, now, lease, owner=owner, ttl=ttl, by=by, **life)
     elif first is None:
-        at_least = _at_least(request)
-        document.claim(now, lease, owner=owner, ttl=ttl, by=by, size=request.size, at_least=at_least)
+        options: dict[str, Any] = {"at_least": _at_least(request), "value": request.value or None}
+        document.claim(now, lease, owner=owner, ttl=ttl, by=by, size=request.size, **options)
     else:
         document.queue_up(now, lease, by=by, size=request.size, **_place(lease, request, first))
     return Reply(answers.reply(document, lease, now, by=by))
@@ -49,7 +49,8 @@ def hand_over(
 
 def _place(lease: str, request: Request, first: float) -> dict[str, Any]:
     owner, ttl = request.owner, milliseconds(request.ttl)
-    return {"owner": owner, "ttl": ttl, "at_least": _at_least(request), **_life(lease, first)}
+    options = {"at_least": _at_least(request), "value": request.value or None}
+    return {"owner": owner, "ttl": ttl, **options, **_life(lease, first)}
 
 
 def _life(lease: str, first: float) -> dict[str, Any]:

@@ -31,9 +31,10 @@ class Document(Transition):
         by: str,
         size: Size = MUTEX,
         at_least: int | None = None,
+        value: str | None = None,
     ) -> None:
         """Be granted the lock, if that fits and nobody waits."""
-        entry = Entry(lease, owner, size.weight, ttl, now, now + PLACE_MS, at_least=at_least)
+        entry = Entry(lease, owner, size.weight, ttl, now, now + PLACE_MS, at_least=at_least, value=value)
         self._claim(now, entry, size, by)
 
     def queue_up(
@@ -48,9 +49,11 @@ class Document(Transition):
         by: str,
         size: Size = MUTEX,
         at_least: int | None = None,
+        value: str | None = None,
     ) -> None:
         """The same, and stay in the queue if it is not granted."""
-        entry = Entry(lease, owner, size.weight, ttl, now, now + PLACE_MS, first, ear, at_least=at_least)
+        entry = Entry(lease, owner, size.weight, ttl, now, now + PLACE_MS, first, ear)
+        entry = replace(entry, at_least=at_least, value=value)
         self._claim(now, entry, size, by, wait=True)
 
     def claim_tick(self, now: int, lease: str, *, owner: Owner, ttl: int, tick: TickRequest, by: str) -> None:
@@ -110,14 +113,15 @@ class Document(Transition):
         ear: str | None,
         by: str,
         at_least: int | None = None,
+        value: str | None = None,
     ) -> None:
         """``release`` one lease of a mutex and ``queue_up`` another, with nobody between them."""
         self.expire(now)
         joins = self._joins(waiter, MUTEX)
         self._take_out(now, lease, token)
         if joins:
-            expires = now + PLACE_MS
-            self.queue.append(Entry(waiter, owner, 1, ttl, now, expires, first, ear, at_least=at_least))
+            entry = Entry(waiter, owner, 1, ttl, now, now + PLACE_MS, first, ear)
+            self.queue.append(replace(entry, at_least=at_least, value=value))
         self.serve(now, waiter, by, stay=True, mutex=True)
 
     def force(self, now: int, *, by: str, token: int | None = None) -> None:
@@ -146,6 +150,15 @@ class Document(Transition):
                 for entry in self.holders
             ]
         self.renew(now, lease, token)
+
+    def proclaim(self, now: int, lease: str, token: int, value: str, number: int) -> None:
+        """Give the lease another value, unless a later one came first."""
+        self.holders = [
+            replace(entry, value=value, said=number)
+            if is_held(entry, now, lease, token) and number > (entry.said or 0)
+            else entry
+            for entry in self.holders
+        ]
 
     def refresh(self, now: int, lease: str) -> None:
         """Give the place a new expiry. Grants nothing; what has expired stays so."""

@@ -30,6 +30,8 @@ class Entry:
     keep_until: int | None = None
     base: str | None = None
     upgrade: str | None = None
+    value: str | None = None
+    said: int | None = None
 
     @property
     def last(self) -> int:

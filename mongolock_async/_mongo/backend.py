@@ -24,6 +24,7 @@ from .collection import check_loop
 from .commands import Commands
 from .ear import MemberEar, calls_of
 from .encoded import encoded
+from .held import change_held
 from .link import Link
 from .pages import page
 from .sessions import check_transaction
@@ -140,12 +141,12 @@ class MongoBackend:
 
     async def prolong(self, name: str, lease: str, token: int, ttl: TtlChange | None = None) -> Reply | None:
         """See ``Backend``."""
-        stages, answer = keeping.prolong(lease, token, ttl), projection.renewal(lease, token)
-        with self._link.command("renew", name):
-            found = await self._link.change({"_id": name, "holders.lease": lease}, stages, answer)
-            if found is None:
-                found = await self._link.majority.find_one({"_id": name}, answer)
-        return _reply(found)
+        return await change_held(self._link, "renew", name, lease, token, keeping.prolong(lease, token, ttl))
+
+    async def proclaim(self, name: str, lease: str, token: int, value: str, number: int) -> Reply | None:
+        """See ``Backend``."""
+        stages = keeping.proclaim(lease, token, value, number)
+        return await change_held(self._link, "proclaim", name, lease, token, stages)
 
     async def release(
         self,

@@ -30,11 +30,8 @@ def claim_command(
         life: dict[str, Any] = {} if first is None else {"first_ms": milliseconds(first), "ear": ear}
         return sharing.upgrade(lease, owner=owner, ttl_ms=ttl_ms, by=by, **life), answer
     if first is None:
-        at_least_ms = _at_least(request)
-        size = request.size
-        return pipeline.claim(
-            lease, owner=owner, ttl_ms=ttl_ms, by=by, size=size, at_least_ms=at_least_ms
-        ), answer
+        options: dict[str, Any] = {"at_least_ms": _at_least(request), "value": request.value or None}
+        return pipeline.claim(lease, owner=owner, ttl_ms=ttl_ms, by=by, size=request.size, **options), answer
     return pipeline.queue_up(lease, by=by, size=request.size, **_place(request, first, ear)), answer
 
 
@@ -66,6 +63,7 @@ def _place(request: Request, first: float, ear: str | None) -> dict[str, Any]:
         "first_ms": milliseconds(first),
         "ear": ear,
         "at_least_ms": _at_least(request),
+        "value": request.value or None,
     }
 
 

@@ -13,7 +13,13 @@ LEFT = ("owner", "weight", "ttl", "since", "token")
 
 
 def entry_of(
-    lease: str, owner: str | int, ttl_ms: int, weight: int, now: Expression, at_least_ms: int | None = None
+    lease: str,
+    owner: str | int,
+    ttl_ms: int,
+    weight: int,
+    now: Expression,
+    at_least_ms: int | None = None,
+    value: str | None = None,
 ) -> dict[str, Expression]:
     """A place in the queue."""
     entry: dict[str, Expression] = {
@@ -24,7 +30,11 @@ def entry_of(
         "since": now,
         "expires": {"$add": [now, PLACE_MS]},
     }
-    return entry if at_least_ms is None else entry | {"at_least": at_least_ms}
+    if at_least_ms is not None:
+        entry["at_least"] = at_least_ms
+    if value is not None:
+        entry["value"] = {"$literal": value}
+    return entry
 
 
 def waiting(first_ms: int, ear: str | None) -> dict[str, Expression]:

@@ -28,6 +28,14 @@ def prolong(lease: str, token: int, ttl: TtlChange | None = None, *, now: Expres
     return [{"$set": {"holders": each("$holders", {"$cond": [which, changed, "$$e"]})}}, *renewed]
 
 
+def proclaim(lease: str, token: int, value: str, number: int, *, now: Expression = NOW) -> list[Stage]:
+    """Give this lease another value, unless a later one came first; the number grows with each of a lease."""
+    later = {"$gt": [number, {"$ifNull": ["$$e.said", 0]}]}
+    said = {"$mergeObjects": ["$$e", {"value": {"$literal": value}, "said": number}]}
+    which = {"$and": [held({lease: token}, now), later]}
+    return [{"$set": {"holders": each("$holders", {"$cond": [which, said, "$$e"]})}}]
+
+
 def refresh(places: Sequence[str], *, now: Expression = NOW) -> list[Stage]:
     """Give these places in the queue a new expiry."""
     queue = living_on("$queue", queued(places, now), {"$add": [now, PLACE_MS]})

@@ -42,6 +42,7 @@ def claim(
     by: str,
     size: Size = MUTEX,
     at_least_ms: int | None = None,
+    value: str | None = None,
     now: Expression = NOW,
 ) -> list[Stage]:
     """Be granted the lock, if that fits and nobody waits.
@@ -49,9 +50,9 @@ def claim(
     A lease id that is known already is not queued again: repeating a claim is harmless. So is a claim of
     another kind or capacity than the lock has while it is in use: it changes nothing.
 
-    ``at_least_ms``: for how long from its grant the name stays taken.
+    ``at_least_ms``: for how long from its grant the name stays taken. ``value``: what its holder tells all.
     """
-    entry = entry_of(lease, owner, ttl_ms, size.weight, now, at_least_ms)
+    entry = entry_of(lease, owner, ttl_ms, size.weight, now, at_least_ms, value)
     return _claim(entry, _joins(lease, size), size, by, now)
 
 
@@ -65,6 +66,7 @@ def queue_up(
     by: str,
     size: Size = MUTEX,
     at_least_ms: int | None = None,
+    value: str | None = None,
     now: Expression = NOW,
 ) -> list[Stage]:
     """The same, and stay in the queue if it is not granted.
@@ -72,7 +74,7 @@ def queue_up(
     ``first_ms``: how long it lives at first if it is granted by another's command. ``ear``: who listens for
     calls to it.
     """
-    entry = entry_of(lease, owner, ttl_ms, size.weight, now, at_least_ms) | waiting(first_ms, ear)
+    entry = entry_of(lease, owner, ttl_ms, size.weight, now, at_least_ms, value) | waiting(first_ms, ear)
     return _claim(entry, _joins(lease, size), size, by, now, wait=True)
 
 
@@ -159,10 +161,11 @@ def hand_over(
     ear: str | None,
     by: str,
     at_least_ms: int | None = None,
+    value: str | None = None,
     now: Expression = NOW,
 ) -> list[Stage]:
     """``release`` one lease of a mutex and ``queue_up`` another, with nobody between them."""
-    entry = entry_of(waiter, owner, ttl_ms, 1, now, at_least_ms) | waiting(first_ms, ear)
+    entry = entry_of(waiter, owner, ttl_ms, 1, now, at_least_ms, value) | waiting(first_ms, ear)
     joins = {"$and": [{"$not": [_is_known(waiter)]}, {"$eq": ["$kind", "mutex"]}]}
     apply = {
         "holders": without("$holders", [lease]),

@@ -131,7 +131,7 @@ def view(*, now: Expression = NOW) -> Stage:
         "kind": "$kind",
         "capacity": "$capacity",
         "token": "$token",
-        "holders": each(there("$holders", now), {**_person(now), "ttl_ms": "$$e.ttl"}),
+        "holders": each(there("$holders", now), {**_person(now), "ttl_ms": "$$e.ttl", "value": "$$e.value"}),
         "queue": _people(live("$queue", now), now),
     }
     return {"_id": 1, "info": {"$cond": [is_lock(), info, None]}}

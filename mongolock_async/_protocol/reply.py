@@ -12,7 +12,7 @@ from .kind import Kind
 
 
 class Person(TypedDict):
-    """A holder (with a token), or one who waits (its token is missing); the ttl is for a view alone."""
+    """A holder (with a token), or one who waits (its token is missing); a view has its ttl and value, too."""
 
     owner: Owner
     weight: int
@@ -20,6 +20,7 @@ class Person(TypedDict):
     left_ms: int
     token: NotRequired[int]
     ttl_ms: NotRequired[int]
+    value: NotRequired[str]
 
 
 class View(TypedDict):

@@ -46,7 +46,7 @@ class Request:
     """A claim of a lock; with ``tick``, the claim of a boundary.
 
     ``capacity`` None: the one that is stored. ``at_least``: seconds from its grant for which the name stays
-    taken.
+    taken. ``value``: what its holder tells all, as in an election.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Request:
     tick: TickRequest | None = None
     kind: Kind = "mutex"
     at_least: float | None = None
+    value: str = ""
 
     @property
     def size(self) -> Size:

@@ -27,11 +27,16 @@ COPIES: dict[str, Callable[[Any], object]] = {
 async def test_what_holds_or_takes_leases_cannot_be_copied(locks: LockRepository, way: str) -> None:
     lease = await locks.acquire("cron")
     schedule = locks.every(5, "tick")
-    bound = {"LockRepository": locks, "Lock": locks.lock("cron"), "Lease": lease, "Schedule": schedule}
+    bound = {
+        "LockRepository": locks,
+        "Lock": locks.lock("cron"),
+        "LockAll": locks.lock_all("cron"),
+        "Election": locks.election("cron"),
+        "Lease": lease,
+        "Schedule": schedule,
+    }
     for kind, thing in bound.items():
-        with pytest.raises(
-            TypeError, match=f"a {kind} cannot be copied or pickled: it belongs to the process"
-        ):
+        with pytest.raises(TypeError, match=f"this {kind} cannot be copied or pickled: it belongs to the process"):
             COPIES[way](thing)
     assert lease.held
 
@@ -41,9 +46,9 @@ async def test_nor_can_what_contains_it(locks: LockRepository) -> None:
     class Service:
         locks: LockRepository
 
-    with pytest.raises(TypeError, match="a LockRepository cannot be copied"):
+    with pytest.raises(TypeError, match="this LockRepository cannot be copied"):
         asdict(Service(locks))  # which copies deeply
-    with pytest.raises(TypeError, match="a Lock cannot be copied"):
+    with pytest.raises(TypeError, match="this Lock cannot be copied"):
         copy.deepcopy([locks.lock("cron")])
 
 

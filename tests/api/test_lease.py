@@ -15,7 +15,7 @@ from mongolock_async import Lease, LockBackendError, LockError, LockRepository
 
 SURFACE = {
     *("name", "owner", "ttl", "fencing_token", "held", "remaining", "lost", "boundary"),
-    *("release", "renew", "upgrade", "downgrade", "fenced", "verify"),
+    *("release", "renew", "upgrade", "downgrade", "fenced", "verify", "proclaim"),
 }
 
 
@@ -25,7 +25,7 @@ async def test_a_lease_has_this_surface_and_no_other(locks: LockRepository) -> N
 
 
 @pytest.mark.parametrize(
-    "name", sorted(SURFACE - {"release", "renew", "upgrade", "downgrade", "fenced", "verify"})
+    "name", sorted(SURFACE - {"release", "renew", "upgrade", "downgrade", "fenced", "verify", "proclaim"})
 )
 async def test_what_a_lease_says_cannot_be_changed(locks: LockRepository, name: str) -> None:
     lease = await locks.acquire("cron")

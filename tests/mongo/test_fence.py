@@ -205,7 +205,7 @@ async def test_two_locks_with_a_field_each_guard_the_same_document(accounts: Any
 
 async def test_a_fence_cannot_be_copied(late: Fenced) -> None:
     for way in (copy.copy, copy.deepcopy, pickle.dumps):
-        with pytest.raises(TypeError, match="a Fenced cannot be copied or pickled"):
+        with pytest.raises(TypeError, match="this Fenced cannot be copied or pickled"):
             way(late)
 
 

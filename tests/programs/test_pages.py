@@ -63,10 +63,21 @@ def test_the_script_of_schedules_runs(script: str, standalone: Mongod, driver: s
             "semaphore.md",
             ["full: None", "training model 7", "a capacity of 3 now, less than the weight of 5"],
         ),
+        ("lock_all.md", ["taken: None", "too late for account:bob", "ann is free: True", "both are ours"]),
+        (
+            "election.md",
+            [
+                "leader: None",
+                "observed: http://10.0.0.",
+                "/ready",
+                "leads: http://10.0.0.8",
+                "observed: None",
+            ],
+        ),
         ("rwlock.md", ["both read: True True", "alone: None", "still an upgradable reader: True", "'n': 1"]),
     ],
     indirect=["script"],
 )
-def test_the_scripts_of_shared_locks_run(script: str, printed: list[str], standalone: Mongod) -> None:
+def test_the_scripts_of_locks_run(script: str, printed: list[str], standalone: Mongod) -> None:
     text = "\n".join(output(script, standalone.uri))
     assert [line for line in printed if line not in text] == []

@@ -60,20 +60,34 @@ class Lock:
         """Of the last command: two after each other have the same, as if the second repeated the first."""
         return f"c.{self.commands // 2}"
 
-    def claim(self, lease: str, owner: Owner, ttl: int, at_least: int | None = None, **asked: Any) -> None:
-        size, by, now = self.size(**asked), self.next(), date(self.now)
-        stages = pipeline.claim(
-            lease, owner=owner, ttl_ms=ttl, by=by, size=size, at_least_ms=at_least, now=now
-        )
+    def claim(
+        self,
+        lease: str,
+        owner: Owner,
+        ttl: int,
+        at_least: int | None = None,
+        value: str | None = None,
+        **asked: Any,
+    ) -> None:
+        size, now = self.size(**asked), date(self.now)
+        options: dict[str, Any] = {"owner": owner, "by": self.next(), "size": size, "value": value}
+        stages = pipeline.claim(lease, ttl_ms=ttl, at_least_ms=at_least, now=now, **options)
         told = self.change(stages, self.reply(lease, mutex=size.mutex), upsert=True)
-        self.document.claim(self.now, lease, owner=owner, ttl=ttl, by=by, size=size, at_least=at_least)
+        self.document.claim(self.now, lease, ttl=ttl, at_least=at_least, **options)
         self.is_answered(told, lease)
 
     def queue_up(
-        self, lease: str, owner: Owner, ttl: int, ear: str | None, at_least: int | None = None, **asked: Any
+        self,
+        lease: str,
+        owner: Owner,
+        ttl: int,
+        ear: str | None,
+        at_least: int | None = None,
+        value: str | None = None,
+        **asked: Any,
     ) -> None:
         size, by, now = self.size(**asked), self.next(), date(self.now)
-        options: dict[str, Any] = {"owner": owner, "ear": ear, "by": by, "size": size}
+        options: dict[str, Any] = {"owner": owner, "ear": ear, "by": by, "size": size, "value": value}
         times: Any = {"ttl_ms": ttl, "first_ms": min(ttl, FIRST), "at_least_ms": at_least}
         stages = pipeline.queue_up(lease, now=now, **times, **options)
         told = self.change(stages, self.reply(lease, mutex=size.mutex), upsert=True)
@@ -160,10 +174,11 @@ class Lock:
         ttl: int,
         ear: str | None,
         at_least: int | None,
+        value: str | None = None,
     ) -> None:
         giver, by, lean = self.one(who), self.next(), not self.upgraded
         token = self.token(giver) + wrong
-        options: dict[str, Any] = {"owner": owner, "ear": ear, "by": by}
+        options: dict[str, Any] = {"owner": owner, "ear": ear, "by": by, "value": value}
         times: Any = {"ttl_ms": ttl, "first_ms": min(ttl, FIRST), "at_least_ms": at_least}
         grant = grant_id(giver, token)
         stages = pipeline.hand_over(giver, lease, grant=grant, now=date(self.now), **times, **options)
@@ -210,6 +225,15 @@ class Lock:
         told = self.change(stages, projection.renewal(lease, token, now=date(self.now)))
         if self.exists:
             self.document.prolong(self.now, lease, token, ttl=ttl, number=number)
+            assert told["reply"] == answers.renewal(self.document, lease, token, self.now)
+
+    def proclaim(self, who: int, wrong: int, value: str, number: int) -> None:
+        lease = self.base(who)
+        token = self.token(lease) + wrong
+        stages = keeping.proclaim(lease, token, value, number, now=date(self.now))
+        told = self.change(stages, projection.renewal(lease, token, now=date(self.now)))
+        if self.exists:
+            self.document.proclaim(self.now, lease, token, value, number)
             assert told["reply"] == answers.renewal(self.document, lease, token, self.now)
 
     def renew(self, several: Sequence[int], wrong: int) -> None:
@@ -352,7 +376,9 @@ class Lock:
 
 def stored(entry: Entry) -> dict[str, Any]:
     """What is None in memory is not there on the server."""
-    told = {name: value for name, value in asdict(entry).items() if value not in {None, ""}}
+    told = {name: value for name, value in asdict(entry).items() if value is not None}
+    if not entry.lease:
+        del told["lease"]
     until = {} if entry.keep_until is None else {"keep_until": date(entry.keep_until)}
     return told | {"owner": entry.owner, "since": date(entry.since), "expires": date(entry.expires)} | until
 

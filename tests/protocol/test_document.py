@@ -30,11 +30,13 @@ def step(name: str, **arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[An
 
 
 AT_LEAST = st.sampled_from([None, None, None, 1, 5_000, 60_000])
+VALUES = st.sampled_from([None, None, None, "$owner", "ü🔒"])
 SIZE = {
     "weight": st.integers(1, 3),
     "capacity": st.sampled_from([None, None, None, 0, 1, 3, 3]),
     "kind": st.sampled_from([None, None, None, None, "mutex", "semaphore", "rwlock", "rwlock"]),
     "at_least": AT_LEAST,
+    "value": VALUES,
 }
 CLAIM = step("claim", lease=LEASES, owner=OWNERS, ttl=TTLS, **SIZE)
 QUEUE_UP = step("queue_up", lease=LEASES, owner=OWNERS, ttl=TTLS, ear=EARS, **SIZE)
@@ -55,7 +57,15 @@ TIME = step("time_passes", ms=st.sampled_from(TIMES), who=WHO)
 REFRESH = step("refresh", several=SEVERAL)
 UPGRADE = step("upgrade", who=WHO, number=st.integers(0, 1), ttl=TTLS, ear=EARS, stays=BOOLEANS)
 HAND_OVER = step(
-    "hand_over", who=WHO, wrong=WRONG, lease=LEASES, owner=OWNERS, ttl=TTLS, ear=EARS, at_least=AT_LEAST
+    "hand_over",
+    who=WHO,
+    wrong=WRONG,
+    lease=LEASES,
+    owner=OWNERS,
+    ttl=TTLS,
+    ear=EARS,
+    at_least=AT_LEAST,
+    value=VALUES,
 )
 RELEASE = step(
     "release",
@@ -65,6 +75,13 @@ RELEASE = step(
     serves=BOOLEANS,
     mutex=MUTEX,
     keeps=BOOLEANS,
+)
+PROCLAIM = step(
+    "proclaim",
+    who=WHO,
+    wrong=WRONG,
+    value=st.sampled_from(["", "$token", "http://10.0.0.7"]),
+    number=st.integers(1, 3),
 )
 KINDS = [
     *[CLAIM] * 2,
@@ -80,6 +97,7 @@ KINDS = [
     step("ask", who=WHO, mutex=MUTEX),
     step("prolong", who=WHO, wrong=WRONG, ttl=st.none() | TTLS, number=st.integers(1, 3)),
     step("renew", several=SEVERAL, wrong=WRONG),
+    PROCLAIM,
     REFRESH,
     st.just(("touch", {})) | step("force", who=st.none() | WHO, wrong=WRONG),
 ]
@@ -151,6 +169,15 @@ PLACE_OUTLIVES_ITS_GRANT = [
     ("time_passes", {"ms": 1, "who": 0}),
     ("ask", {"who": 1}),
 ]
+VALUES_CHANGE = [
+    ("claim", {"lease": "s.1", **ASKED, "value": "$owner"}),
+    *[
+        ("proclaim", {"who": 0, "wrong": wrong, "value": value, "number": number})
+        for wrong, value, number in [(0, "$token", 2), (0, "late", 1), (1, "another's", 3), (0, "", 3)]
+    ],
+    ("queue_up", {"lease": "s.2", "ear": "one", **ASKED, "value": "next"}),
+    ("release", {"who": 0, "places": [], "wrong": None, "serves": False}),
+]
 TICK_ONCE_MORE = [("claim_tick", TICKED), ("time_passes", {"ms": 5_000, "who": 0}), ("claim_tick", TICKED)]
 # Its window has just not begun yet, has begun, has ended at this very moment, and its like was served.
 AT_THE_EDGES = [
@@ -184,6 +211,7 @@ def agree(collection: Any, examples: int) -> None:
     @example(ONE_OF_TWO_IS_FORCED)
     @example(AT_THE_EDGES)
     @example(FIRST_OF_MANY)
+    @example(VALUES_CHANGE)
     def follow(steps: list[tuple[str, dict[str, Any]]]) -> None:
         lock = Lock(collection)
         for name, arguments in steps:

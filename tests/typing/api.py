@@ -11,12 +11,15 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import AsyncMongoClient, MongoClient
 
 from mongolock_async import (
+    Election,
     Fenced,
     Holder,
     Latency,
+    Leader,
     Lease,
     LeaseLostError,
     Lock,
+    LockAll,
     LockBackendError,
     LockError,
     LockInfo,
@@ -140,6 +143,43 @@ async def share(locks: LockRepository) -> None:
     info = await locks.get("cfg")
     assert info is not None
     assert_type(info.kind, str)
+
+
+async def several(locks: LockRepository) -> None:
+    both = locks.lock_all("a", "b", owner="me", ttl=10, timeout=timedelta(seconds=5), at_least=60)
+    assert_type(both, LockAll)
+    assert_type(both.names, tuple[str, ...])
+    async with both as leases:
+        assert_type(leases, tuple[Lease, ...])
+    assert_type(await both.obtain(keep_alive=True), tuple[Lease, ...] | None)
+    assert_type(await both.acquire(timeout=5), tuple[Lease, ...])
+    assert_type(await both.acquire(None, keep_alive=True), tuple[Lease, ...])
+    assert_type(await both.locked(), bool)
+
+    @both
+    async def work(number: int, *, text: str) -> bytes:
+        return text.encode() * number
+
+    assert_type(await work(1, text="a"), bytes)
+
+
+async def elect(locks: LockRepository) -> None:
+    election = locks.election("cron", "http://10.0.0.7", owner=7, ttl=timedelta(seconds=10))
+    assert_type(election, Election)
+    assert_type(await election.obtain(), Lease | None)
+
+    async def serve(lease: Lease) -> int:
+        assert_type(await lease.proclaim("http://10.0.0.8"), bool)
+        return 1
+
+    await election.run(serve)
+    assert_type(await election.leader(), Leader | None)
+    async for leader in election.observe():
+        assert_type(leader, Leader | None)
+        if leader is not None:
+            assert_type((leader.owner, leader.value), tuple[str | int, str])
+            assert_type((leader.fencing_token, leader.age), tuple[int, float])
+    await election.observe().aclose()
 
 
 async def decorated(locks: LockRepository) -> None:

@@ -1,0 +1,46 @@
+"""How a command is carried out in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+from . import answers
+from .document import Document
+from .store import MemoryStore
+
+T = TypeVar("T")
+
+
+class Commands:
+    """Each between two turns of the event loop, so that others may come in between."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+    async def _command(self, work: Callable[[], T]) -> T:
+        await asyncio.sleep(0)
+        result = work()
+        await asyncio.sleep(0)
+        return result
+
+    async def _on(self, name: str, work: Callable[[Document, int], T]) -> T | None:
+        """Work on a document; None: there is none."""
+
+        def on_it() -> T | None:
+            document = self._store.documents.get(name)
+            return None if document is None else work(document, self._store.now_ms)
+
+        return await self._command(on_it)
+
+    def _granting(
+        self, name: str, work: Callable[[Document, int, str], T], mine: str | None = None
+    ) -> T | None:
+        """Work on a document by a command that may grant, and call those whom it has, but for one."""
+        document, by = self._store.documents.get(name), self._store.new_command()
+        if document is None:
+            return None
+        result = work(document, self._store.now_ms, by)
+        self._store.tell(name, answers.granted(document, by, mine))
+        return result
