@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
-from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from mongolock_async._engine.block import Block, note_loss
 from mongolock_async._engine.holding import Holding
 from mongolock_async._engine.member import Member
-from mongolock_async._settings import Owner, Seconds, check_life, check_timeout
+from mongolock_async._settings import Seconds, check_life, check_timeout
 
-from .bound import Bound
+from .exported import Exported
 from .fence import Fenced
+from .held import Held
 
 if TYPE_CHECKING:
     from mongolock_async._mongo.collection import Collection
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-
-class Lease(Bound):
+class Lease(Held):
     """One holding of a lock, from its grant to its release or expiry.
 
     ``LockRepository`` makes leases; you do not. A lease ends by ``release`` or by expiry and by
-    nothing else. It does *not* promise that a process which was stopped (SIGSTOP, a suspended
-    virtual machine) for longer than the ttl knows so before its next line runs: ``held`` is right
-    whenever it is read, and ``fencing_token`` lets the thing that you write to refuse late writes.
+    nothing else, or goes on elsewhere (``export``). It does *not* promise that a process which was stopped
+    (SIGSTOP, a suspended virtual machine) for longer than the ttl knows so before its next line runs:
+    ``held`` is right whenever it is read, and ``fencing_token`` lets the thing that you write to refuse late
+    writes.
 
     ``async with lease`` releases it at the end of the body. That is all: it does *not* keep the lease alive,
     and a loss neither cancels the body nor raises, as it does in ``async with lock``: look at ``lost``. To
@@ -38,8 +36,8 @@ class Lease(Bound):
     """
 
     def __init__(self, member: Member, holding: Holding) -> None:
+        super().__init__(holding)
         self._member = member
-        self._holding = holding
         self._block: Block | None = None
 
     def __del__(self) -> None:
@@ -47,10 +45,6 @@ class Lease(Bound):
         holding = getattr(self, "_holding", None)
         if holding is not None:
             self._member.abandoned.forgotten(holding)
-
-    def __repr__(self) -> str:
-        state = self._holding.ended or f"{self.remaining:.3f} s left"
-        return f"<Lease {self.name!r} of {self.owner!r}, token {self.fencing_token}: {state}>"
 
     async def __aenter__(self) -> Self:
         """Nothing is sent: the lease is held already, or over."""
@@ -72,57 +66,6 @@ class Lease(Bound):
         lost = await self._member.end(self._holding)
         if lost is not None and exc is not None:
             note_loss(exc, self._holding, lost)
-
-    @property
-    def name(self) -> str:
-        """The lock."""
-        return self._holding.name
-
-    @property
-    def owner(self) -> Owner:
-        """Who holds it, for people to read."""
-        return self._holding.owner
-
-    @property
-    def fencing_token(self) -> int:
-        """An integer that is greater with each grant of this name, for ever."""
-        return self._holding.fencing_token
-
-    @property
-    def ttl(self) -> float:
-        """Seconds from the grant, or from the last renewal, to the expiry on the server.
-
-        After ``renew(ttl=...)``, the new one.
-        """
-        return self._holding.ttl
-
-    @property
-    def boundary(self) -> datetime | None:
-        """The boundary of a schedule that it was granted for, in UTC; None: it is no schedule's."""
-        since_1970 = self._holding.boundary_ms
-        return None if since_1970 is None else EPOCH + timedelta(milliseconds=since_1970)
-
-    @property
-    def lost(self) -> asyncio.Event:
-        """Set when the lease ends without having been released; in the event loop, as soon as that runs."""
-        return self._holding.lost
-
-    @property
-    def held(self) -> bool:
-        """Whether the lease is certainly still ours; the clock is read each time. Any thread may ask.
-
-        It turns False a little before the server lets anybody else in: at the last *sending* of a
-        successful claim or renewal, plus the ttl, less a margin. In a forked child it is False.
-        """
-        return self._holding.held
-
-    @property
-    def remaining(self) -> float:
-        """Seconds until ``held`` turns False, unless the lease is renewed; 0 when it is over.
-
-        Any thread may ask.
-        """
-        return self._holding.remaining
 
     async def release(self) -> bool:
         """Give the lock back.
@@ -197,6 +140,21 @@ class Lease(Bound):
         """
         self._check_upgradable()
         return await self._member.upgrades.downgrade(self._holding)
+
+    async def export(self) -> str:
+        """Give the lease to another process, which goes on with it by ``LockRepository.adopt``.
+
+        It is renewed to its whole ttl first; it expires if nobody adopts it by then. Here it is over and not
+        lost: not ``held``, not renewed, ``release`` says False, and a block around it goes on to its end and
+        releases nothing. The text is ASCII without spaces. Whoever has it can adopt the lease.
+
+        Raises:
+            LeaseLostError: the lease is over, or was exported before.
+            LockError: it is upgraded, or an upgrade may be under way: ``downgrade`` it first.
+            LockBackendError: MongoDB did not answer; the lease is held as before.
+        """
+        await self._member.adoption.export(self._holding)
+        return Exported(self.name, self._holding.id, self.fencing_token).text()
 
     def fenced(self, collection: Collection, field: str = "_fence") -> Fenced:
         """A collection for writes that a newer fencing token refuses with ``StaleTokenError``.

@@ -23,7 +23,7 @@ from .line import Lines
 from .others import Others
 from .pauses import FIRST_LOOK, poll_pause
 from .place import Place, State
-from .refusal import check
+from .refusal import AlreadyDoneError, check
 from .unsent import Unsent
 
 T = TypeVar("T")
@@ -61,8 +61,7 @@ class Waiting:
 
     async def acquire(self, request: Request, timeout: float | None) -> Holding:
         """Wait for the lock."""
-        caller = Caller(request, timeout, self._clock)
-        return await self.in_time(caller, self._in_line(caller))
+        return await self.in_time(caller := Caller(request, timeout, self._clock), self._in_line(caller))
 
     async def in_time(self, caller: Caller, wait: Coroutine[Any, Any, T]) -> T:
         """Wait as long as the caller is willing to."""
@@ -83,7 +82,7 @@ class Waiting:
     def released(self, name: str) -> None:
         """We have released the lock ourselves: no need to poll for that."""
         if self.ear.deaf:
-            for place in [place for place in self._places.values() if place.name == name]:
+            for place in (one for one in self._places.values() if one.name == name):
                 place.began = place.look_due = self._clock.now()
                 place.news.set()
 
@@ -121,13 +120,16 @@ class Waiting:
     async def stand(self, caller: Caller, place: Place, first: float | None) -> tuple[float, Grant] | None:
         """Stand there until it is granted or lost, or the repository is closed; who is not served, leaves."""
         self._places[place.id] = place
-        served = False
+        leaves = True
         try:
             await self._stand(caller, place, first)
-            served = place.grant is not None
+            leaves = place.grant is None
+        except AlreadyDoneError:  # everybody has been taken out
+            leaves = False
+            raise
         finally:
             del self._places[place.id]
-            if not served:
+            if leaves:
                 stood = place.state is not State.LOST
                 place.withdraw()
                 caller.leaving = self._background.spawn(self._leave(place, stood=stood))
@@ -178,8 +180,7 @@ class Waiting:
                     await place.news.wait()
             if not look.done():  # a call came first; a look may hang for long where a server is silent
                 return
-            reply = look.result()
-            self.others.see(place.name, reply)
+            self.others.see(place.name, reply := look.result())
             if reply is not None and reply.place is not None and not reply.fits and place.waits:
                 check(caller.request, reply)
                 place.stands(reply)
