@@ -12,6 +12,6 @@ class Bound:
         """Raises TypeError."""
         kind = type(self).__name__
         raise TypeError(
-            f"this {kind} cannot be copied or pickled: it belongs to the process and the event loop in which it "
-            "was made, and a copy would believe in leases that nobody renews for it"
+            f"this {kind} cannot be copied or pickled: it belongs to the process and the event loop in which "
+            "it was made, and a copy would believe in leases that nobody renews for it"
         )

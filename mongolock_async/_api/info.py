@@ -58,7 +58,8 @@ class LockInfo:
         holders: who holds it; expired leases are left out.
         queue: who waits, first come first.
         fencing_token: the last token issued; 0 if there was none yet.
-        kind: ``"mutex"``, ``"semaphore"`` or ``"rwlock"``; of a lock that nobody uses, what it was last.
+        kind: ``"mutex"``, ``"semaphore"``, ``"rwlock"`` or ``"once"``; of a lock that nobody uses, what
+            it was last. ``"done"``: what was to be done ``once`` is done.
     """
 
     name: str

@@ -10,6 +10,7 @@ from mongolock_async._engine.holding import Holding
 from mongolock_async._engine.member import Member
 from mongolock_async._settings import Seconds, check_life, check_timeout, check_value
 
+from .exported import Exported
 from .fence import Fenced
 from .held import Held
 
@@ -21,9 +22,10 @@ class Lease(Held):
     """One holding of a lock, from its grant to its release or expiry.
 
     ``LockRepository`` makes leases; you do not. A lease ends by ``release`` or by expiry and by
-    nothing else. It does *not* promise that a process which was stopped (SIGSTOP, a suspended
-    virtual machine) for longer than the ttl knows so before its next line runs: ``held`` is right
-    whenever it is read, and ``fencing_token`` lets the thing that you write to refuse late writes.
+    nothing else, or goes on elsewhere (``export``). It does *not* promise that a process which was stopped
+    (SIGSTOP, a suspended virtual machine) for longer than the ttl knows so before its next line runs:
+    ``held`` is right whenever it is read, and ``fencing_token`` lets the thing that you write to refuse late
+    writes.
 
     ``async with lease`` releases it at the end of the body. That is all: it does *not* keep the lease alive,
     and a loss neither cancels the body nor raises, as it does in ``async with lock``: look at ``lost``. To
@@ -158,6 +160,21 @@ class Lease(Held):
         if not self._holding.request.size.mutex:
             raise TypeError("only the leader of an election has a value to proclaim")
         return await self._member.proclaim(self._holding, check_value(value))
+
+    async def export(self) -> str:
+        """Give the lease to another process, which goes on with it by ``LockRepository.adopt``.
+
+        It is renewed to its whole ttl first; it expires if nobody adopts it by then. Here it is over and not
+        lost: not ``held``, not renewed, ``release`` says False, and a block around it goes on to its end and
+        releases nothing. The text is ASCII without spaces. Whoever has it can adopt the lease.
+
+        Raises:
+            LeaseLostError: the lease is over, or was exported before.
+            LockError: it is upgraded, or an upgrade may be under way: ``downgrade`` it first.
+            LockBackendError: MongoDB did not answer; the lease is held as before.
+        """
+        await self._member.adoption.export(self._holding)
+        return Exported(self.name, self._holding.id, self.fencing_token).text()
 
     def fenced(self, collection: Collection, field: str = "_fence") -> Fenced:
         """A collection for writes that a newer fencing token refuses with ``StaleTokenError``.

@@ -33,10 +33,12 @@ from mongolock_async._settings import (
 from .backends import backends_on
 from .bound import Bound
 from .election import Election
+from .exported import Exported
 from .info import LockInfo, lock_info
 from .lease import Lease
 from .lock import NAMELESS, Lock
 from .lock_all import LockAll
+from .once import Work, check_work, once
 from .rwlock import RWLock
 from .schedule import Schedule
 from .stats import Stats, stats_of
@@ -389,6 +391,82 @@ class LockRepository(Bound):
         late = None if catch_up is None else check_seconds("catch_up", catch_up)
         request = self._request(name, owner, ttl, keep_alive=True)
         return Schedule(self._member, request, Cron(expression, tz), late)
+
+    async def once(
+        self,
+        name: str,
+        work: Work,
+        *,
+        owner: Owner | None = None,
+        ttl: Seconds | None = None,
+        timeout: Seconds | None = None,
+    ) -> bool:
+        """Have this done once by all processes, such as a migration; wait for whoever is at it.
+
+        The outcome is written in the command that ends the lease, only if the lease is live, and for a
+        majority. An exception, a loss of the lease or the death of the process leaves it undone, and the next
+        caller does it. So a work that was interrupted is begun again: it must bear that. That it is done is
+        kept for ever, whatever the ``retention``; until ``reset``, the name cannot be used for a lock.
+
+        Args:
+            name: as for ``obtain``; for this work alone.
+            work: a coroutine function without arguments; or, if it needs one argument, it gets the lease,
+                for ``lease.fenced`` or ``lease.verify``. What it returns is dropped. It is cancelled if the
+                lease is lost.
+            owner: as for ``obtain``.
+            ttl: as for ``obtain``; the lease is renewed while the work runs.
+            timeout: how long to wait for whoever is at it, as for ``acquire``; the work takes as long as it
+                does.
+
+        Returns:
+            True: it ran here, and is done. False: it was done before.
+
+        Raises:
+            LockTimeoutError: somebody else was at it for longer than ``timeout``.
+            LeaseLostError: the lease was lost before the outcome was written: it is not done, or others have
+                done it since.
+            LockBackendError: MongoDB did not do as asked. After the work, it may be done, or not: call again.
+            LockError: the name is in use as a lock, or its document is none.
+            TypeError, ValueError: an argument is wrong; nothing was sent.
+        """
+        work_of = check_work(work)
+        request = self._request(name, owner, ttl, keep_alive=True).sized(Size("once"))
+        return await once(self._member, request, work_of, check_timeout(timeout))
+
+    async def reset(self, name: str) -> bool:
+        """Make undone what was done ``once``: the next caller does it again. Whoever is at it is let alone.
+
+        Returns:
+            True if it was done.
+
+        Raises:
+            TypeError, ValueError, LockError, LockBackendError: as ``create``.
+        """
+        return await self._member.once.reset(check_name(name))
+
+    async def adopt(self, text: str, *, keep_alive: bool = False) -> Lease | None:
+        """Go on with a lease that another process has exported; one command.
+
+        The lease gets an id of this repository, and its whole ttl. Owner and fencing token stay as they were.
+
+        Args:
+            text: what ``lease.export()`` has returned, there or here.
+            keep_alive: as for ``obtain``.
+
+        Returns:
+            The lease; None: it is over, or was adopted before.
+
+        Raises:
+            TypeError, ValueError: ``text`` is none of ``export``, or was changed; nothing was sent.
+            LockBackendError: MongoDB did not do as asked. If it was adopted all the same, it is withdrawn, or
+                expires by itself; else, it can still be adopted.
+            LeaseLostError: the answer took longer than the ttl.
+        """
+        exported = Exported.read(text)
+        holding = await self._member.adoption.adopt(
+            exported.name, exported.lease, exported.token, keep_alive=keep_alive
+        )
+        return None if holding is None else Lease(self._member, holding)
 
     async def create(self, name: str) -> None:
         """Make the document of a lock and the TTL index. Optional: the first claim does it too.

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from mongolock_async._protocol.adoption import Adopted
 from mongolock_async._protocol.reply import Reply, View
 from mongolock_async._protocol.request import Request, TtlChange
 
@@ -201,6 +202,22 @@ class Backend(Renewer, Protocol):
 
     async def verify(self, name: str, lease: str, token: int, session: Transaction) -> bool:
         """In the transaction: whether the lease is live, with this token; to the commit it stays so."""
+
+    async def finish(self, name: str, lease: str, token: int) -> bool:
+        """What is to be done once is done, if the lease is live; whether it is, by this lease.
+
+        Everybody is taken out of the queue, and called. A majority knows of it. A repetition says the same.
+        """
+
+    async def reset(self, name: str) -> bool:
+        """What is done once is to be done again; whether it was done. A majority knows of it."""
+
+    async def adopt(self, name: str, lease: str, token: int, new: str) -> Adopted | None:
+        """Give the lease another id, if it is live, and its whole ttl; None: it is not. Grants nothing.
+
+        A majority knows of it, and a repetition says the same. If it raised ``LockBackendError``,
+        ``withdraw`` must follow for the new id.
+        """
 
     async def view(self, name: str) -> View | None:
         """A lock for people to read; None: no document."""

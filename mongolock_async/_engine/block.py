@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from mongolock_async._errors import LeaseLostError
 
 from .clock import Clock, wait
-from .holding import RELEASED, Holding
+from .holding import NO_LOSS, Holding
 
 
 class Block:
@@ -74,7 +74,7 @@ class Block:
                 asyncio.get_running_loop().call_soon(self._cancel)
 
     def _interrupt(self, holding: Holding) -> None:
-        if self._inside and holding.ended != RELEASED:
+        if self._inside and holding.ended not in NO_LOSS:
             self.lost = self.lost or holding
             # Not at once: it may be the body itself that has just found out, by renew().
             asyncio.get_running_loop().call_soon(self._cancel)

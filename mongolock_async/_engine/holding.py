@@ -15,11 +15,14 @@ from .clock import Clock, Timer
 from .ttl import Ttl
 
 RELEASED = "released"
+EXPORTED = "exported"
 EXPIRED = "expired unrenewed"
 TAKEN = "taken over"
 FORCED = "forced, or removed on the server"
 CLOSED = "the repository was closed"
 SLOW = "the answer took longer than the ttl"
+# Its holder wanted that: it is no loss.
+NO_LOSS = {RELEASED, EXPORTED}
 
 
 class Holding:
@@ -36,7 +39,7 @@ class Holding:
         boundary_ms: which boundary it was granted for; None: it is no schedule's.
         kind: "first" from a grant by somebody else's command to the first renewal, and then "lease".
         life: seconds that it lives unrenewed.
-        lost: set when it ends without having been released.
+        lost: set when it ends without having been released or exported.
         releasing: what releases it, or has; None: nobody wants that yet.
         let_go: whether it was held when it was released.
         transaction: the last one that it was verified in.
@@ -169,7 +172,7 @@ class Holding:
         self.end(FORCED)
 
     def end(self, reason: str) -> None:
-        """It is over, now, unless it was before. Anything but a release is a loss."""
+        """It is over, now, unless it was before. It is a loss, unless its holder wanted it."""
         with self._changing:
             if self._ended is None:
                 self.let_go = reason == RELEASED and self.held
@@ -203,7 +206,7 @@ class Holding:
         self._told = True
         if self._timer is not None:
             self._timer.cancel()
-        if self._ended != RELEASED:
+        if self._ended not in NO_LOSS:
             self.lost.set()
         callbacks, self._on_end = self._on_end, []
         for callback in callbacks:

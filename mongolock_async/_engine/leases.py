@@ -17,7 +17,7 @@ from .background import Background
 from .block import Blocks
 from .clock import Clock
 from .giver import Giver
-from .holding import CLOSED, EXPIRED, FORCED, RELEASED, SLOW, TAKEN, Holding
+from .holding import CLOSED, EXPIRED, FORCED, NO_LOSS, SLOW, TAKEN, Holding
 from .keepalive import KeepAlive
 from .place import Place
 from .recorder import Recorder
@@ -51,7 +51,7 @@ class Leases:
     Attributes:
         held: lease id -> what is held now.
         blocks: those whose bodies run.
-        losses: how many ended without having been released.
+        losses: how many ended without having been released or exported.
         obtained: from sending a claim that won to its answer.
         handed: from the grant to one who waited to its first command, by the server's clock.
         left_behind: the ids of the last claims that could not be withdrawn.
@@ -162,7 +162,7 @@ class Leases:
         change = None if ttl is None else holding.change(ttl)
         sent = self._clock.now()
         reply = await self._backend.prolong(holding.name, holding.id, holding.fencing_token, change)
-        if holding.ended == RELEASED:
+        if holding.ended in NO_LOSS:
             return False
         if reply is None or reply.grant is None:
             holding.end(TAKEN if reply is not None and reply.holders else FORCED)
@@ -239,7 +239,7 @@ class Leases:
         self.held.pop(holding.id, None)
         # One that is neither kept alive nor released was to expire, and to keep the name that long.
         meant = holding.ended == EXPIRED and holding.keeps and not holding.request.keep_alive
-        if holding.ended not in {RELEASED, CLOSED} and not meant:
+        if holding.ended not in {*NO_LOSS, CLOSED} and not meant:
             self.losses += 1
             self._losses.add(holding.name, str(holding.ended))
 

@@ -16,13 +16,15 @@ from mongolock_async._protocol.request import Request
 
 from . import clock as clocks
 from .abandoned import Abandoned
+from .adoption import Adoption
 from .backend import Backend, Renewer
 from .background import Background, report
 from .caller import Caller, TimeUp
 from .clock import Clock
-from .holding import EXPIRED, FORCED, RELEASED, TAKEN, Holding
+from .holding import EXPIRED, EXPORTED, FORCED, NO_LOSS, RELEASED, TAKEN, Holding
 from .leases import Leases
 from .lifetime import Lifetime
+from .once import Once
 from .upgrades import Upgrades
 from .waiting import Waiting
 
@@ -57,6 +59,8 @@ class Member:
         self.abandoned = Abandoned(self.leases.keep_alive, self.lifetime)
         self.waiting = Waiting(self.id, backend, self.leases, self.background, clock, self.lifetime)
         self.upgrades = Upgrades(backend, self.leases, self.waiting, self.background, clock, self.lifetime)
+        self.adoption = Adoption(backend, self.leases, self.background, clock, self.lifetime)
+        self.once = Once(backend, self.leases, self.waiting, self.background, self.lifetime)
         self._backend = backend
         self._renewals = renewals
         self._proclamations = itertools.count(1)
@@ -96,6 +100,8 @@ class Member:
     async def release(self, holding: Holding) -> bool:
         """Whether it was still ours: one answer for all who ask. It is not held from here on, in any case."""
         release = holding.releasing
+        if holding.ended == EXPORTED:
+            return False
         if release is None or not _answered(release):
             self.lifetime.check_place()
             if release is None or release.done():  # not tried yet, or in vain
@@ -116,7 +122,7 @@ class Member:
 
     async def end(self, holding: Holding) -> str | None:
         """Release it at the end of a block, if that was not done; why it was lost, or None."""
-        if holding.ended == RELEASED:
+        if holding.ended in NO_LOSS:
             return None
         lost, held = holding.ended, holding.held
         released = await self.release_within(holding, min(holding.left, WORD))

@@ -8,15 +8,25 @@ from mongolock_async._protocol.reply import Reply
 from mongolock_async._protocol.request import Request
 
 
+class AlreadyDoneError(LockError):
+    """What was to be done once is done."""
+
+
 def check(request: Request, reply: Reply) -> None:
     """Whether what was not granted may be granted later.
 
     Raises:
-        LockError: the lock is of another kind or capacity while it is in use, or it has less capacity now.
+        AlreadyDoneError: it was to be done once.
+        LockError: the lock is of another kind or capacity while it is in use, or it has less capacity now;
+            or the name was done by once().
     """
     name, kind, capacity = request.name, reply.kind, reply.capacity
     if reply.grant is not None or capacity == 0 or request.upgrades:
         return
+    if kind == "done":
+        if request.kind == "once":
+            raise AlreadyDoneError(name)
+        raise LockError(f"{name!r} was done by once(), and is no lock until reset() makes it undone")
     if kind != request.kind and request.capacity is None and not reply.used:
         raise LockError(f"no capacity of {name!r} is stored: name one, or set it by resize()")
     other = kind != request.kind or request.capacity not in {None, capacity}

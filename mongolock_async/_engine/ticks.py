@@ -11,7 +11,7 @@ from mongolock_async._protocol.reply import Reply
 from mongolock_async._protocol.request import NEVER_MS, NO_TICK, Request, TickRequest
 
 from .boundaries import Boundaries
-from .holding import CLOSED, RELEASED, Holding
+from .holding import CLOSED, NO_LOSS, Holding
 from .member import WORD, Member
 from .outage import Outage
 from .pauses import Backoff
@@ -79,7 +79,7 @@ class Ticks:
                 with self._member.abandoned.unless_its_task_fails(holding):
                     yield holding
             finally:
-                if holding.ended not in {RELEASED, CLOSED}:  # else, it is given back
+                if holding.ended not in {*NO_LOSS, CLOSED}:  # else, it is given back
                     await self._member.release_within(holding, WORD)
 
     async def run(

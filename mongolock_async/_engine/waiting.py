@@ -22,7 +22,7 @@ from .line import Lines
 from .others import Others
 from .pauses import FIRST_LOOK, poll_pause
 from .place import Place, State
-from .refusal import check
+from .refusal import AlreadyDoneError, check
 from .unsent import Unsent
 
 T = TypeVar("T")
@@ -81,7 +81,7 @@ class Waiting:
     def released(self, name: str) -> None:
         """We have released the lock ourselves: no need to poll for that."""
         if self.ear.deaf:
-            for place in [place for place in self._places.values() if place.name == name]:
+            for place in (one for one in self._places.values() if one.name == name):
                 place.began = place.look_due = self._clock.now()
                 place.news.set()
 
@@ -119,13 +119,16 @@ class Waiting:
     async def stand(self, caller: Caller, place: Place, first: float | None) -> tuple[float, Grant] | None:
         """Stand there until it is granted or lost, or the repository is closed; who is not served, leaves."""
         self._places[place.id] = place
-        served = False
+        leaves = True
         try:
             await self._stand(caller, place, first)
-            served = place.grant is not None
+            leaves = place.grant is None
+        except AlreadyDoneError:  # everybody has been taken out
+            leaves = False
+            raise
         finally:
             del self._places[place.id]
-            if not served:
+            if leaves:
                 stood = place.state is not State.LOST
                 place.withdraw()
                 caller.leaving = self._background.spawn(self._leave(place, stood=stood))
@@ -176,8 +179,7 @@ class Waiting:
                     await place.news.wait()
             if not look.done():  # a call came first; a look may hang for long where a server is silent
                 return
-            reply = look.result()
-            self.others.see(place.name, reply)
+            self.others.see(place.name, reply := look.result())
             if reply is not None and reply.place is not None and not reply.fits and place.waits:
                 check(caller.request, reply)
                 place.stands(reply)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from mongolock_async._protocol.reply import Answer, Granted, Person, TickAnswer, View
+from mongolock_async._protocol.reply import Answer, Granted, Mine, Person, TickAnswer, View
 
 from .document import Document
 from .entry import Entry
@@ -15,7 +15,7 @@ def reply(document: Document, lease: str, now: int, *, by: str) -> Answer:
     """What this lease has got, and whom the command ``by`` granted besides."""
     answer: Answer = {"granted": granted(document, by, lease)}
     live = [holder for holder in _live(document.holders, now) if holder.is_of(lease)]
-    return answer | (_mine(live[0], now) if live else _nothing(document, lease, now))
+    return answer | ({"mine": mine(live[0], now)} if live else _nothing(document, lease, now))
 
 
 def tick(document: Document, now: int) -> TickAnswer:
@@ -28,7 +28,7 @@ def look(document: Document, lease: str, now: int) -> Answer:
     seen = replace(document, holders=_there(document.holders, now), queue=_live(document.queue, now))
     for holder in _live(seen.holders, now):
         if holder.is_of(lease):
-            return _mine(holder, now)
+            return {"mine": mine(holder, now)}
     answer = _nothing(seen, lease, now)
     place = answer["place"] or 0
     before = [_moment(holder, now) for holder in seen.holders]
@@ -44,7 +44,7 @@ def renewal(document: Document, lease: str, token: int, now: int) -> Answer:
     """Whether this lease is live, and who holds the lock if it is not."""
     for holder in _live(document.holders, now):
         if (holder.lease, holder.token) == (lease, token):
-            return _mine(holder, now)
+            return {"mine": mine(holder, now)}
     there = _there(document.holders, now)
     return {"holders": _people(there, now), "place": -1, "capacity": document.capacity}
 
@@ -52,22 +52,23 @@ def renewal(document: Document, lease: str, token: int, now: int) -> Answer:
 def granted(document: Document, by: str, lease: str | None = None) -> list[Granted]:
     """Whom this command has granted, but for this lease."""
     return [
-        _called(one) for one in document.holders if one.by == by and (lease is None or not one.is_of(lease))
+        called(one) for one in document.holders if one.by == by and (lease is None or not one.is_of(lease))
     ]
 
 
 def resized(document: Document, by: str) -> Answer:
     """Which kind of lock it is now, and whom to call: who was granted it, or asks for more than there is."""
     heavy = [place for place in document.queue if place.weight > document.capacity]
-    return _kind(document) | {"granted": granted(document, by) + [_called(place) for place in heavy]}
+    return _kind(document) | {"granted": granted(document, by) + [called(place) for place in heavy]}
 
 
 def view(document: Document, now: int) -> View:
-    """For people: who holds the lock and who waits."""
+    """For people: who holds the lock and who waits. A name that is done is held by nobody."""
+    there = [] if document.kind == "done" else _there(document.holders, now)
     view: View = {
         "capacity": document.capacity,
         "token": document.token,
-        "holders": [_holder(holder, now) for holder in _there(document.holders, now)],
+        "holders": [_holder(holder, now) for holder in there],
         "queue": _people(_live(document.queue, now), now),
     }
     if document.kind is not None:
@@ -75,10 +76,10 @@ def view(document: Document, now: int) -> View:
     return view
 
 
-def _mine(holder: Entry, now: int) -> Answer:
+def mine(holder: Entry, now: int) -> Mine:
     assert holder.token is not None
     left, age = holder.expires - now, now - holder.since
-    return {"mine": {"token": holder.token, "left_ms": left, "age_ms": age}}
+    return {"token": holder.token, "left_ms": left, "age_ms": age}
 
 
 def _nothing(document: Document, lease: str, now: int) -> Answer:
@@ -103,7 +104,7 @@ def _holder(holder: Entry, now: int) -> Person:
     return person if holder.value is None else {**person, "value": holder.value}
 
 
-def _called(entry: Entry) -> Granted:
+def called(entry: Entry) -> Granted:
     lease = entry.upgrade or entry.lease
     return {"lease": lease} if entry.ear is None else {"lease": lease, "ear": entry.ear}
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
 from mongolock_async._engine.backend import Call, Page, Transaction
 from mongolock_async._errors import LockError
+from mongolock_async._protocol.adoption import Adopted
 from mongolock_async._protocol.kind import base_of
 from mongolock_async._protocol.reply import Answer, Reply, View
 from mongolock_async._protocol.request import Request, TtlChange
 from mongolock_async._settings import milliseconds
 
-from . import answers, sharing
+from . import adoption, answers, once, sharing
 from .claim import claim, hand_over
 from .commands import Commands
 from .document import Document
@@ -70,6 +70,36 @@ class MemoryBackend(Commands):
 
         return await self._command(work)
 
+    async def finish(self, name: str, lease: str, token: int) -> bool:
+        """See ``Backend``."""
+
+        def work(document: Document, now: int, by: str) -> bool:
+            once.finish(document, now, lease, token, by=by)
+            ours, called = once.finished(document, lease, by)
+            self._store.tell(name, called if ours else ())
+            return ours
+
+        return await self._command(lambda: self._granting(name, work)) or False
+
+    async def reset(self, name: str) -> bool:
+        """See ``Backend``."""
+
+        def work(document: Document, now: int, by: str) -> bool:
+            once.reset(document, now, by=by)
+            return document.released == by
+
+        return await self._command(lambda: self._granting(name, work)) or False
+
+    async def adopt(self, name: str, lease: str, token: int, new: str) -> Adopted | None:
+        """See ``Backend``."""
+
+        def work(document: Document, now: int) -> Adopted | None:
+            adoption.adopt(document, now, lease, token, new)
+            answer = adoption.adopted(document, now, new, token)
+            return None if answer is None else Adopted(answer)
+
+        return await self._on(name, work)
+
     async def ask(self, name: str, lease: str, *, mutex: bool = False) -> Reply | None:
         """See ``Backend``."""
 
@@ -91,32 +121,24 @@ class MemoryBackend(Commands):
     async def renew(self, leases: Mapping[str, tuple[str, int]], within: float) -> set[str]:
         """See ``Backend``."""
 
-        def renew(name: str, lease: str, token: int) -> bool:
-            document, now = self._store.documents.get(name), self._store.now_ms
-            if document is None or not document.holds(now, lease, token):
-                return False
-            document.renew(now, lease, token)
-            return True
+        def renew(document: Document, now: int, lease: tuple[str, int]) -> bool:
+            stands = document.holds(now, *lease)
+            if stands:
+                document.renew(now, *lease)
+            return stands
 
-        async with asyncio.timeout(within):
-            return await self._command(
-                lambda: {lease for name, (lease, token) in leases.items() if renew(name, lease, token)}
-            )
+        return {lease for lease, _ in await self._each(leases, renew, within)}
 
     async def refresh(self, places: Mapping[str, str], within: float) -> set[str]:
         """See ``Backend``."""
 
-        def refresh(name: str, lease: str) -> bool:
-            document, now = self._store.documents.get(name), self._store.now_ms
-            if document is None or not document.queues(now, lease):
-                return False
-            document.refresh(now, lease)
-            return True
+        def refresh(document: Document, now: int, place: str) -> bool:
+            stands = document.queues(now, place)
+            if stands:
+                document.refresh(now, place)
+            return stands
 
-        async with asyncio.timeout(within):
-            return await self._command(
-                lambda: {lease for name, lease in places.items() if refresh(name, lease)}
-            )
+        return await self._each(places, refresh, within)
 
     async def prolong(self, name: str, lease: str, token: int, ttl: TtlChange | None = None) -> Reply | None:
         """See ``Backend``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from . import answers
@@ -33,6 +33,18 @@ class Commands:
             return None if document is None else work(document, self._store.now_ms)
 
         return await self._command(on_it)
+
+    async def _each(
+        self, those: Mapping[str, T], work: Callable[[Document, int, T], bool], within: float
+    ) -> set[T]:
+        """Work on the document of each name, by one command; those for which that says True."""
+
+        def on_it(name: str, one: T) -> bool:
+            document = self._store.documents.get(name)
+            return document is not None and work(document, self._store.now_ms, one)
+
+        async with asyncio.timeout(within):
+            return await self._command(lambda: {one for name, one in those.items() if on_it(name, one)})
 
     def _granting(
         self, name: str, work: Callable[[Document, int, str], T], mine: str | None = None

@@ -127,7 +127,8 @@ class Document(Transition):
     def force(self, now: int, *, by: str, token: int | None = None) -> None:
         """Take every holder out, or the one with this token."""
         self.expire(now)
-        rest = [] if token is None else [entry for entry in self.holders if entry.token != token]
+        keeps = self.kind == "done"
+        rest = [entry for entry in self.holders if keeps or token not in {None, entry.token}]
         self.released = by if len(rest) < len(self.holders) else self.released or ""
         self.holders = rest
         self.grant(now, by)

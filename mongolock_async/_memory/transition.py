@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from mongolock_async._protocol.kind import Kind
+from mongolock_async._protocol.reply import Granted
 
 from .entry import Entry, upgraded
 
@@ -21,6 +22,7 @@ class Transition:
     released: str | None = None
     expires_at: int | None = None
     kind: Kind | None = None
+    out: list[Granted] | None = None
 
     @property
     def is_idle(self) -> bool:

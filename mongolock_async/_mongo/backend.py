@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pymongo
 
 from mongolock_async._engine.backend import Call, Page, Transaction
 from mongolock_async._errors import LockBackendError
 from mongolock_async._protocol import keeping, pipeline, projection, sharing
+from mongolock_async._protocol.adoption import Adopted
 from mongolock_async._protocol.claim import claim_command, hand_over_command, release_command
 from mongolock_async._protocol.expressions import grant_id
 from mongolock_async._protocol.kind import Release, base_of
@@ -19,13 +20,15 @@ from mongolock_async._protocol.renewal import refreshing, renewal
 from mongolock_async._protocol.reply import Reply, View
 from mongolock_async._protocol.request import Request, TtlChange
 
+from .adoption import adopt
 from .calls import Moment
 from .collection import check_loop
-from .commands import Commands
+from .commands import Commands, reply_of, was_held
 from .ear import MemberEar, calls_of
 from .encoded import encoded
 from .held import change_held
 from .link import Link
+from .once import finish, reset
 from .pages import page
 from .sessions import check_transaction
 from .site import prepare
@@ -34,8 +37,7 @@ from .verify import verify
 if TYPE_CHECKING:
     from .collection import Collection
 
-# A call is confirmed within so many seconds, or not at all: the moment that it names may lie beyond the last
-# entry of an idle primary's oplog.
+# Not for longer: the moment that a call names may lie beyond the last entry of an idle primary's oplog.
 CONFIRM_SECONDS = 1.0
 
 
@@ -108,18 +110,30 @@ class MongoBackend:
                 raise LockBackendError("obtain", request.name, "DocumentGone")
         return Reply(found["reply"], found.get("tick"))
 
+    async def finish(self, name: str, lease: str, token: int) -> bool:
+        """See ``Backend``."""
+        return await finish(self._commands, name, lease, token)
+
+    async def reset(self, name: str) -> bool:
+        """See ``Backend``."""
+        return await reset(self._commands, name)
+
+    async def adopt(self, name: str, lease: str, token: int, new: str) -> Adopted | None:
+        """See ``Backend``."""
+        return await adopt(self._link, self._commands, name, lease, token, new)
+
     async def ask(self, name: str, lease: str, *, mutex: bool = False) -> Reply | None:
         """See ``Backend``."""
         by = self._commands.new_id()
         stages, answer = pipeline.ask(lease, by=by, mutex=mutex), projection.reply(lease, by=by, mutex=mutex)
         async with self._commands.session("renew", name) as session:
-            return _reply(await self._commands.change(name, stages, answer, session))
+            return reply_of(await self._commands.change(name, stages, answer, session))
 
     async def look(self, name: str, lease: str) -> Reply | None:
         """See ``Backend``."""
         with self._link.command("look", name):
             find = functools.partial(self._link.local.find_one, {"_id": name}, projection.look(lease))
-            return _reply(await self._link.insist(find))
+            return reply_of(await self._link.insist(find))
 
     async def confirm(self, name: str, lease: str, after: object) -> Reply | None:
         """See ``Backend``. Where there are no majority reads, a write serves."""
@@ -129,7 +143,7 @@ class MongoBackend:
             async with self._link.reads.lent() as session:
                 after.reach(session)
                 find = self._link.majority.find_one
-                return _reply(await find({"_id": name}, projection.look(lease), session=session))
+                return reply_of(await find({"_id": name}, projection.look(lease), session=session))
 
     async def renew(self, leases: Mapping[str, tuple[str, int]], within: float) -> set[str]:
         """See ``Renewer``."""
@@ -169,7 +183,7 @@ class MongoBackend:
         async with self._commands.session("release", name) as session:
             sure = waiter is not None
             found, sent = await self._commands.let_out(name, lease, by, stages, answer, session, sure=sure)
-        return _was_held(found, sent), _reply(found)
+        return was_held(found, sent), reply_of(found)
 
     async def hand_over(
         self, name: str, lease: str, token: int, request: Request, waiter: str, first: float
@@ -181,9 +195,9 @@ class MongoBackend:
         async with self._commands.session("release", name, waiter) as session:
             found, sent = await self._commands.let_out(name, lease, by, stages, answer, session, sure=True)
             if found is None or "mine" in found["reply"] or "place" in found["reply"]:
-                return _was_held(found, sent), _reply(found)
+                return was_held(found, sent), reply_of(found)
             # Repeated by the driver: the stored document tells of the lease alone.
-            return _was_held(found, sent), _reply(await self._link.majority.find_one({"_id": name}, answer))
+            return was_held(found, sent), reply_of(await self._link.majority.find_one({"_id": name}, answer))
 
     async def withdraw(
         self, name: str, lease: str, *, mutex: bool = False, keeps: bool = False
@@ -196,7 +210,7 @@ class MongoBackend:
         answer = projection.reply(base or lease, by=by, mutex=mutex)
         async with self._commands.session("release", name, of=lease) as session:
             found, _ = await self._commands.let_out(name, lease, by, stages, answer, session)
-        return _reply(found)
+        return reply_of(found)
 
     async def force(self, name: str, token: int | None = None) -> bool:
         """See ``Backend``."""
@@ -234,12 +248,3 @@ class MongoBackend:
     async def aclose(self) -> None:
         """See ``Backend``."""
         await self._link.aclose()
-
-
-def _was_held(found: Mapping[str, Any] | None, sent: int) -> bool | None:
-    """None: it may have been; one that was sent twice may have found out the first time."""
-    return (found is not None and bool(found["released"])) or (None if sent > 1 else False)
-
-
-def _reply(found: Mapping[str, Any] | None) -> Reply | None:
-    return None if found is None else Reply(found["reply"])

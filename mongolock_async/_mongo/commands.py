@@ -15,6 +15,7 @@ from pymongo import ReturnDocument
 from mongolock_async._errors import LockBackendError
 from mongolock_async._protocol.expressions import Stage
 from mongolock_async._protocol.renewal import Renewal
+from mongolock_async._protocol.reply import Reply
 
 from .calls import Calls, Moment
 from .link import Link
@@ -127,3 +128,13 @@ def stored(document: Found, taken: str, by: str) -> Found:
     holders = [holder for holder in document.get("holders", ()) if holder.get("by") == by]
     granted = [holder | {"lease": holder.get("upgrade", holder["lease"])} for holder in holders]
     return {"released": document.get("released") == taken, "reply": {"granted": granted}}
+
+
+def was_held(found: Found | None, sent: int) -> bool | None:
+    """None: it may have been; one that was sent twice may have found out the first time."""
+    return (found is not None and bool(found["released"])) or (None if sent > 1 else False)
+
+
+def reply_of(found: Found | None) -> Reply | None:
+    """The answer; None: there is no document."""
+    return None if found is None else Reply(found["reply"])

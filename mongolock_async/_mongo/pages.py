@@ -16,7 +16,8 @@ PAGE = 200
 
 async def page(link: Link, prefix: str, after: str | None, *, held: bool) -> Page:
     """The next ones whose names begin so. Foreign documents are passed over."""
-    which: dict[str, Any] = {"$expr": {"$cond": [is_lock(), some("$holders", is_there(NOW)), False]}}
+    held_now = {"$and": [{"$ne": ["$kind", "done"]}, some("$holders", is_there(NOW))]}
+    which: dict[str, Any] = {"$expr": {"$cond": [is_lock(), held_now, False]}}
     # Names with the prefix stand together in the order of _id, and begin at the prefix itself.
     names = {"$gte": prefix} if after is None else {"$gt": after}
     wanted = {"_id": names, **(which if held else {})}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-Kind = Literal["mutex", "semaphore", "rwlock"]
+# A name of "once" is to be done once; it is "done" then, until that is reset.
+Kind = Literal["mutex", "semaphore", "rwlock", "once", "done"]
 
 # A writer takes all of a reader-writer lock. Of two upgradable readers, only one fits.
 WRITER = 2**31 - 1
@@ -47,6 +48,8 @@ def described(kind: Kind, capacity: int) -> str:
     """For people: what a lock is."""
     if kind == "semaphore":
         return f"a semaphore of capacity {capacity}"
+    if kind in {"once", "done"}:
+        return "something that is done once"
     return "a reader-writer lock" if kind == "rwlock" else "a mutex"
 
 

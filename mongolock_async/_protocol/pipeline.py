@@ -178,9 +178,10 @@ def hand_over(
 def force(*, by: str, token: int | None = None, now: Expression = NOW) -> list[Stage]:
     """Take every holder out, or the one with this token; those who wait are served.
 
-    ``released`` names this command, if there was any.
+    ``released`` names this command, if there was any. What is done once, nobody holds.
     """
     rest: Expression = [] if token is None else keep("$holders", {"$ne": ["$$e.token", {"$literal": token}]})
+    rest = {"$cond": [{"$eq": ["$kind", "done"]}, "$holders", rest]}
     released = {"$cond": [{"$eq": ["$holders", rest]}, {"$ifNull": ["$released", ""]}, by]}
     return transition({"holders": rest, "released": released}, now, by)
 

@@ -41,7 +41,7 @@ def reply(lease: str, *, by: str, mutex: bool = False, now: Expression = NOW) ->
         "next_ms": {"$subtract": [{"$min": each("$holders", _moment(now))}, now]},
         "waiting": {"$size": "$queue"},
     }
-    granted = {"granted": _granted(by, lease, mutex=mutex)}
+    granted = {"granted": granted_by(by, lease, mutex=mutex)}
     return {
         "_id": 0,
         "reply": {
@@ -50,7 +50,7 @@ def reply(lease: str, *, by: str, mutex: bool = False, now: Expression = NOW) ->
                 "in": {
                     "$mergeObjects": [
                         granted,
-                        {"$cond": ["$$e.lease", {"mine": _mine(now)}, nothing]},
+                        {"$cond": ["$$e.lease", {"mine": grant_of(now)}, nothing]},
                     ]
                 },
             }
@@ -81,7 +81,7 @@ def look(lease: str, *, now: Expression = NOW) -> Stage:
         "waiting": {"$size": "$$queue"},
         "fits": {"$and": [{"$gte": [place, 0]}, {"$lte": [weight, "$capacity"]}]},
     }
-    found = {"$let": {"vars": {"e": mine}, "in": {"$cond": ["$$e.lease", {"mine": _mine(now)}, waits]}}}
+    found = {"$let": {"vars": {"e": mine}, "in": {"$cond": ["$$e.lease", {"mine": grant_of(now)}, waits]}}}
     return {
         "_id": 0,
         "reply": {
@@ -101,7 +101,7 @@ def release(
 
     ``waiter``: a place of which the answer tells like that of a question of its own.
     """
-    answer: Stage = {"_id": 0, "reply": {"granted": _granted(by, None, mutex=mutex)}}
+    answer: Stage = {"_id": 0, "reply": {"granted": granted_by(by, None, mutex=mutex)}}
     if waiter is not None:
         answer = reply(waiter, by=by, mutex=mutex, now=now)
     return {**answer, "released": {"$eq": ["$released", lease]}}
@@ -114,7 +114,7 @@ def renewal(lease: str, token: int, *, now: Expression = NOW) -> Stage:
     nothing = {"holders": _people(there("$holders", now), now), "place": -1, "capacity": "$capacity"}
     return {
         "_id": 0,
-        "reply": {"$let": {**found, "in": {"$cond": ["$$e.lease", {"mine": _mine(now)}, nothing]}}},
+        "reply": {"$let": {**found, "in": {"$cond": ["$$e.lease", {"mine": grant_of(now)}, nothing]}}},
     }
 
 
@@ -126,12 +126,16 @@ def was_held(lease: str, token: int, *, now: Expression = NOW) -> Stage:
 
 
 def view(*, now: Expression = NOW) -> Stage:
-    """For people: who holds the lock and who waits; null for a document that is no lock."""
+    """For people: who holds the lock and who waits; null for a document that is no lock.
+
+    A name that is done is held by nobody.
+    """
+    holders = {"$cond": [{"$eq": ["$kind", "done"]}, [], there("$holders", now)]}
     info = {
         "kind": "$kind",
         "capacity": "$capacity",
         "token": "$token",
-        "holders": each(there("$holders", now), {**_person(now), "ttl_ms": "$$e.ttl", "value": "$$e.value"}),
+        "holders": each(holders, {**_person(now), "ttl_ms": "$$e.ttl", "value": "$$e.value"}),
         "queue": _people(live("$queue", now), now),
     }
     return {"_id": 1, "info": {"$cond": [is_lock(), info, None]}}
@@ -142,14 +146,14 @@ def resized(*, by: str) -> Stage:
     heavy = keep("$queue", {"$gt": ["$$e.weight", "$capacity"]})
     called = {
         "$concatArrays": [
-            _granted(by, None, mutex=False),
+            granted_by(by, None, mutex=False),
             each(heavy, {"lease": "$$e.lease", "ear": "$$e.ear"}),
         ]
     }
     return {"_id": 0, "reply": {"kind": "$kind", "capacity": "$capacity", "granted": called}}
 
 
-def _granted(by: str, lease: str | None, *, mutex: bool) -> Expression:
+def granted_by(by: str, lease: str | None, *, mutex: bool) -> Expression:
     """Whom this command has granted, but for this lease: who they are, and who listens for them."""
     granted: Expression = {"$eq": ["$$e.by", by]}
     if lease is not None:
@@ -159,7 +163,7 @@ def _granted(by: str, lease: str | None, *, mutex: bool) -> Expression:
 
 
 @cache
-def _mine(now: Expression) -> Expression:
+def grant_of(now: Expression) -> Expression:
     """Of ``$$e``: its token, what it has left, and since when it has it."""
     return {
         "token": "$$e.token",

@@ -115,7 +115,11 @@ class Request:
         taken, capacity = sum(holder["weight"] for holder in lock["holders"]), lock["capacity"]
         same = lock.get("kind") == self.kind and self.capacity in {None, capacity}
         fits = same and taken + self.weight <= capacity
-        return bool(lock["queue"]) or ((taken > 0 or self.capacity is None) and not fits)
+        return (
+            lock.get("kind") == "done"
+            or bool(lock["queue"])
+            or ((taken > 0 or self.capacity is None) and not fits)
+        )
 
     def shortened(self, ttl: float) -> Request:
         """The same, with a ttl that is not longer than this."""

@@ -139,7 +139,7 @@ async def test_wrong_arguments_send_nothing(
 async def test_a_wrong_name_is_looked_for_nowhere(
     locks: LockRepository, memory: FaultyLocks, name: Any, error: type[Exception]
 ) -> None:
-    for use in (locks.get(name), locks.create(name), locks.force_release(name)):
+    for use in (locks.get(name), locks.create(name), locks.force_release(name), locks.reset(name)):
         with pytest.raises(error, match="name"):
             await use
     if name != "":

@@ -12,9 +12,16 @@ from faulty import Fault, FaultyLocks
 from waiters import about, now, waiting
 
 from mongolock_async import LockBackendError, LockError, LockRepository
+from mongolock_async._api.exported import Exported
 from mongolock_async._engine.background import Background
 from mongolock_async._engine.lifetime import Lifetime
 from mongolock_async._memory.clock import MemoryClock
+
+TEXT = Exported("a", "0123456789abcdef.7", 1).text()
+
+
+async def nothing() -> None:
+    """Never done."""
 
 
 class Child:
@@ -53,6 +60,10 @@ async def test_in_a_forked_child_a_repository_is_refused(
         locks.lock("a").__aenter__(),
         locks.__aenter__(),
         anext(locks.every(1, "a")),
+        locks.once("a", nothing),
+        locks.reset("a"),
+        locks.adopt(TEXT),
+        lease.export(),
         lease.renew(),
         lease.release(),
         lease.verify(object()),
@@ -108,7 +119,7 @@ async def test_the_index_is_made_once(locks: LockRepository, memory: FaultyLocks
 
 @pytest.mark.parametrize(
     "use",
-    ["get", "force_release"],
+    ["get", "force_release", "reset"],
 )
 async def test_no_index_is_made_where_nothing_is_claimed(
     locks: LockRepository, memory: FaultyLocks, use: str

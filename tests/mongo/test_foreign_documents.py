@@ -26,6 +26,10 @@ FOREIGN = [
 ]
 
 
+async def nothing() -> None:
+    """Never done."""
+
+
 @pytest.mark.parametrize("document", FOREIGN, ids=str)
 async def test_a_foreign_document_is_refused_and_left_as_it_is(
     locks: LockRepository, collection: Any, document: dict[str, Any]
@@ -41,12 +45,16 @@ async def test_a_foreign_document_is_refused_and_left_as_it_is(
         locks.force_release("cron", fencing_token=1),
         locks.lock("cron").locked(),
         anext(locks.every(1, "cron")),
+        locks.once("cron", nothing),
+        locks.reset("cron"),
+        locks._backend.finish("cron", "m.1", 1),
         locks._backend.ask("cron", "m.1"),
         locks._backend.release("cron", "m.1"),
         locks._backend.withdraw("cron", "m.1"),
     ):
         with pytest.raises(LockError, match="is not a lock; it was left as it is"):
             await use
+    assert await locks._backend.adopt("cron", "m.1", 1, "n.1") is None
     assert await locks._backend.renew({"cron": ("m.1", 1)}, 5) == set()
     assert await locks._backend.refresh({"cron": "m.1"}, 5) == set()
     assert await collection.find_one({"_id": "cron"}) == stored
@@ -56,7 +64,7 @@ async def test_nothing_but_a_claim_makes_a_lock_of_an_empty_document(
     locks: LockRepository, collection: Any
 ) -> None:
     await collection.insert_one({"_id": "cron"})
-    for use in (locks.force_release("cron"), locks._backend.release("cron", "m.1")):
+    for use in (locks.force_release("cron"), locks.reset("cron"), locks._backend.release("cron", "m.1")):
         with pytest.raises(LockError, match="is not a lock"):
             await use
     assert await collection.find_one({"_id": "cron"}) == {"_id": "cron"}

@@ -81,3 +81,32 @@ def test_the_script_of_schedules_runs(script: str, standalone: Mongod, driver: s
 def test_the_scripts_of_locks_run(script: str, printed: list[str], standalone: Mongod) -> None:
     text = "\n".join(output(script, standalone.uri))
     assert [line for line in printed if line not in text] == []
+
+
+@pytest.mark.parametrize("script", ["once.md"], indirect=True)
+def test_the_script_about_once_runs(script: str, standalone: Mongod, driver: str) -> None:
+    # Each driver's run is another application's: what is done stays so.
+    told = output(script.replace("client.app.", f"client.once_{driver}."), standalone.uri)
+    assert told == [
+        "migrated",
+        "[False, False, False, False, True]",
+        "now: True",
+        "done",
+        "'migration-43' was done by once(), and is no lock until reset() makes it undone",
+        "was done: True",
+        "migrated",
+        "again: True",
+    ]
+
+
+@pytest.mark.parametrize("script", ["adopt.md"], indirect=True)
+def test_the_script_about_leases_for_other_processes_runs(script: str, standalone: Mongod) -> None:
+    told = output(script, standalone.uri)
+    (first, second) = (line.split()[1] for line in told if line.startswith("token"))
+    assert first == second
+    assert sorted(line for line in told if not line.startswith("token")) == [
+        "free again: True",
+        "held here: False released here: False",
+        "once more: None",
+        "text is no text of lease.export(), or was changed since",
+    ]

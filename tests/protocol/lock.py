@@ -11,11 +11,13 @@ from typing import Any
 from bson.codec_options import CodecOptions
 from pymongo import ReturnDocument
 
+from mongolock_async._memory import adoption as adopting
 from mongolock_async._memory import answers
+from mongolock_async._memory import once as doing
 from mongolock_async._memory import sharing as shared
 from mongolock_async._memory.document import Document
 from mongolock_async._memory.entry import Entry
-from mongolock_async._protocol import keeping, pipeline, projection, sharing
+from mongolock_async._protocol import adoption, keeping, once, pipeline, projection, sharing
 from mongolock_async._protocol.expressions import Expression, Stage, grant_id, is_lock, some
 from mongolock_async._protocol.kind import (
     MUTEX,
@@ -253,6 +255,32 @@ class Lock:
         for place in places if found else ():
             self.document.refresh(self.now, place)
 
+    def finish(self, who: int, wrong: int) -> None:
+        lease, by = self.base(who), self.next()
+        token = self.token(lease) + wrong
+        stages = once.finish(lease, token, by=by, now=date(self.now))
+        told = self.change(stages, once.finished(lease, by=by))
+        if self.exists:
+            doing.finish(self.document, self.now, lease, token, by=by)
+            ours, called = doing.finished(self.document, lease, by)
+            assert told == {"released": ours, "reply": {"granted": called}}
+
+    def reset(self) -> None:
+        by = self.next()
+        told = self.change(once.reset(by=by, now=date(self.now)), projection.release(by, by=by, mutex=True))
+        if self.exists:
+            doing.reset(self.document, self.now, by=by)
+            assert told["released"] == (self.document.released == by)
+
+    def adopt(self, who: int, wrong: int, new: str) -> None:
+        lease = self.base(who)
+        token = self.token(lease) + wrong
+        stages = adoption.adopt(lease, token, new, now=date(self.now))
+        told = self.change(stages, adoption.adopted(new, token, now=date(self.now)))
+        if self.exists:
+            adopting.adopt(self.document, self.now, lease, token, new)
+            assert told["reply"] == adopting.adopted(self.document, self.now, new, token)
+
     def touch(self) -> None:
         by = self.next()
         told = self.change(pipeline.touch(by=by, now=date(self.now)), self.reply(""), upsert=True)
@@ -320,6 +348,8 @@ class Lock:
         kind = kind or self.document.kind or "mutex"
         if kind == "mutex":
             return MUTEX
+        if kind in {"once", "done"}:
+            return Size("once")
         if kind == "rwlock":
             return Size(kind, [READER, UPGRADABLE, WRITER][weight - 1], WRITER)
         if capacity == 0:
@@ -361,6 +391,7 @@ class Lock:
         boundary = {} if document.boundary is None else {"boundary": date(document.boundary)}
         released = {} if document.released is None else {"released": document.released}
         kind = {} if document.kind is None else {"kind": document.kind}
+        out = {} if document.out is None else {"out": document.out}
         return {
             "_id": self.name,
             "capacity": document.capacity,
@@ -371,6 +402,7 @@ class Lock:
             **boundary,
             **released,
             **kind,
+            **out,
         }
 
 

@@ -19,6 +19,7 @@ TTLS = st.sampled_from([1, 700, 4_000, 9_000, 9_000, 30_000, 30_000])
 # By number: one who holds the lock, or waits for it, or one who waits, or does neither.
 WHO = st.integers(0, 20)
 SEVERAL = st.lists(WHO, min_size=1, max_size=3)
+NEW = st.sampled_from([f"n.{number}" for number in range(4)])
 WRONG = st.sampled_from([0, 0, 0, 1])
 EARS = st.sampled_from([None, "one", "two"])
 BOOLEANS = st.booleans()
@@ -34,7 +35,9 @@ VALUES = st.sampled_from([None, None, None, "$owner", "ü🔒"])
 SIZE = {
     "weight": st.integers(1, 3),
     "capacity": st.sampled_from([None, None, None, 0, 1, 3, 3]),
-    "kind": st.sampled_from([None, None, None, None, "mutex", "semaphore", "rwlock", "rwlock"]),
+    "kind": st.sampled_from(
+        [None, None, None, None, "mutex", "semaphore", "rwlock", "rwlock", "once", "once"]
+    ),
     "at_least": AT_LEAST,
     "value": VALUES,
 }
@@ -98,6 +101,9 @@ KINDS = [
     step("prolong", who=WHO, wrong=WRONG, ttl=st.none() | TTLS, number=st.integers(1, 3)),
     step("renew", several=SEVERAL, wrong=WRONG),
     PROCLAIM,
+    step("adopt", who=WHO, wrong=WRONG, new=NEW),
+    step("finish", who=WHO, wrong=WRONG),
+    st.just(("reset", {})),
     REFRESH,
     st.just(("touch", {})) | step("force", who=st.none() | WHO, wrong=WRONG),
 ]
@@ -129,7 +135,24 @@ READERS = [
     REFRESH,
     step("time_passes", ms=st.sampled_from([1, 700, 2_500]), who=WHO),
 ]
-STEPS = st.sampled_from([KINDS, KINDS, FEW, READERS, READERS]).flatmap(
+# Something is done once: few come, and wait, and know the outcome.
+DOING: dict[str, Any] = {"kind": st.just("once"), "weight": st.just(1), "capacity": st.just(1)}
+ONCE = [
+    *[step("claim", lease=LEASES, owner=OWNERS, ttl=TTLS, **DOING)] * 2,
+    *[step("queue_up", lease=LEASES, owner=OWNERS, ttl=TTLS, ear=EARS, **DOING)] * 3,
+    *[step("finish", who=WHO, wrong=WRONG)] * 3,
+    *[st.just(("reset", {}))] * 2,
+    step("claim", lease=LEASES, owner=OWNERS, ttl=TTLS, **SIZE),
+    step("resize", capacity=st.integers(1, 4)),
+    step("adopt", who=WHO, wrong=WRONG, new=NEW),
+    step("release", who=WHO, places=st.just([]), wrong=st.none(), serves=BOOLEANS, mutex=MUTEX),
+    step("force", who=st.none() | WHO, wrong=WRONG),
+    step("ask", who=WHO, mutex=MUTEX),
+    step("time_passes", ms=st.sampled_from([1, 700, 5_000]), who=WHO),
+    st.just(("touch", {})),
+    TICK,
+]
+STEPS = st.sampled_from([KINDS, KINDS, FEW, READERS, READERS, ONCE, ONCE]).flatmap(
     lambda kinds: st.lists(st.sampled_from(kinds).flatmap(lambda kind: kind), min_size=30, max_size=50)
 )
 

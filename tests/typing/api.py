@@ -182,6 +182,25 @@ async def elect(locks: LockRepository) -> None:
     await election.observe().aclose()
 
 
+async def once(locks: LockRepository) -> None:
+    async def migrate() -> int:
+        return 42
+
+    async def with_lease(lease: Lease) -> None:
+        assert_type(lease.fencing_token, int)
+
+    assert_type(await locks.once("migration-42", migrate), bool)
+    assert_type(await locks.once("migration-43", with_lease, owner="me", ttl=5, timeout=60), bool)
+    assert_type(await locks.reset("migration-42"), bool)
+
+
+async def elsewhere(locks: LockRepository, lease: Lease) -> None:
+    text = await lease.export()
+    assert_type(text, str)
+    assert_type(await locks.adopt(text), Lease | None)
+    assert_type(await locks.adopt(text, keep_alive=True), Lease | None)
+
+
 async def decorated(locks: LockRepository) -> None:
     @locks.lock("cron")
     async def work(number: int, *, text: str) -> bytes:
