@@ -15,7 +15,7 @@ from mongolock_async import Lease, LockBackendError, LockError, LockRepository
 
 SURFACE = {
     *("name", "owner", "ttl", "fencing_token", "held", "remaining", "lost", "boundary"),
-    *("release", "renew", "upgrade", "downgrade", "fenced", "verify", "proclaim"),
+    *("release", "renew", "upgrade", "downgrade", "fenced", "verify", "proclaim", "export"),
 }
 
 
