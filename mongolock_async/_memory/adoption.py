@@ -14,7 +14,7 @@ from .entry import is_held, later
 def adopt(document: Document, now: int, lease: str, token: int, new: str) -> None:
     """Give this lease, known by id and token, a new id, and its whole ttl."""
     document.holders = [
-        later(replace(entry, lease=new, change=0), now + entry.ttl)
+        later(replace(entry, lease=new, change=0, said=0), now + entry.ttl)
         if is_held(entry, now, lease, token)
         else entry
         for entry in document.holders

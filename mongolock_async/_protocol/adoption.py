@@ -62,9 +62,9 @@ class Adopted:
 
 def adopt(lease: str, token: int, new: str, *, now: Expression = NOW) -> list[Stage]:
     """Give this lease, known by id and token, a new id, and its whole ttl."""
-    # The changes of its ttl are counted anew.
+    # The changes of its ttl and of its value are counted anew.
     life = {"expires": {"$max": ["$$e.expires", {"$add": [now, "$$e.ttl"]}]}}
-    renamed = {"$mergeObjects": ["$$e", {"lease": new, "change": 0}, life]}
+    renamed = {"$mergeObjects": ["$$e", {"lease": new, "change": 0, "said": 0}, life]}
     holders = each("$holders", {"$cond": [held({lease: token}, now), renamed, "$$e"]})
     outlives = {"$max": ["$expires_at", {"$max": "$holders.expires"}]}
     return [{"$set": {"holders": holders}}, {"$set": {"expires_at": outlives}}]

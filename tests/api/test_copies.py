@@ -36,9 +36,7 @@ async def test_what_holds_or_takes_leases_cannot_be_copied(locks: LockRepository
         "Schedule": schedule,
     }
     for kind, thing in bound.items():
-        with pytest.raises(
-            TypeError, match=f"this {kind} cannot be copied or pickled: it belongs"
-        ):
+        with pytest.raises(TypeError, match=f"this {kind} cannot be copied or pickled: it belongs"):
             COPIES[way](thing)
     assert lease.held
 

@@ -83,3 +83,12 @@ async def test_its_new_holder_counts_the_changes_of_its_ttl_anew(backend: Backen
     await backend.adopt("cron", "m.1", mine, "n.1")
     await backend.prolong("cron", "n.1", mine, TtlChange(1, 90))
     assert (await seen(backend))["holders"][0]["ttl_ms"] == 90_000
+
+
+async def test_its_new_holder_counts_the_changes_of_its_value_anew(backend: Backend) -> None:
+    mine = await held(backend, value="first")
+    await backend.proclaim("cron", "m.1", mine, "second", 7)
+    await backend.adopt("cron", "m.1", mine, "n.1")
+    assert (await seen(backend))["holders"][0].get("value") == "second"
+    await backend.proclaim("cron", "n.1", mine, "third", 1)
+    assert (await seen(backend))["holders"][0].get("value") == "third"
