@@ -19,7 +19,7 @@ class Fenced(Bound):
     """A collection, written to under a lease: each document remembers the newest token that wrote it.
 
     A write takes effect only on documents that no newer token has written, and stamps them; a document
-    without a stamp was written by nobody yet. Only writes that go through a fence are fenced. A deleted
+    without a stamp may be written by any token. Only writes that go through a fence are fenced. A deleted
     document takes its stamp along, so that an older holder may insert it again. Options are those of the
     driver's methods, and so are the results and the errors. Tokens of different locks cannot be compared:
     two locks that guard the same documents need a field each.

@@ -67,7 +67,8 @@ class LockRepository(Bound):
             cleaned up by the TTL index. Nothing else depends on it. None: no index is made.
         command_timeout: seconds, or a timedelta, after which a command to MongoDB is given up.
             The default is longer than an election takes. A command without an answer is sent again
-            before, after 1 s for the first time.
+            before, after 1 s for the first time. The first claim also looks at the collection and makes
+            the index, within 5 s of its own.
         clock_margin: seconds, or a timedelta, by which a holder calls its lease expired before the
             server does; never more than half the ttl. None: 5 % of the ttl, 0.1 s to 1 s.
         renewal_collection: the same collection by another client, for renewals alone. Of PyMongo's

@@ -135,7 +135,7 @@ def test_leases_are_renewed_while_the_loop_stands_still() -> None:
         assert holding.held
         await asyncio.sleep(0)
         assert (holding.held, holding.ended, holding.lost.is_set()) == (True, None, False)
-        assert server.thread.renewals >= 5
+        assert server.thread.renewals >= 4  # the last one may have no answer yet
         assert server.thread.latency.median_and_p99() is not None
 
     in_real_time(test)

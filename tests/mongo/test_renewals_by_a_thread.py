@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from mongo.shared import Fail, is_free, stands, waiting
+from mongo.shared import Fail, is_free, waiting
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import AsyncMongoClient, MongoClient, WriteConcern
 from pymongo.errors import ServerSelectionTimeoutError
@@ -79,8 +79,8 @@ async def test_a_place_is_refreshed_while_the_loop_stands_still(
 ) -> None:
     held = await others.acquire("cron", ttl=60)
     waiter = waiting(locks)
-    await stands(others)
-    stand_still_until(lambda: renewing.counts == {"update": 1})
+    await until(lambda: asyncio.sleep(0, bool(locks._member.leases.keep_alive._kept)))
+    stand_still_until(lambda: "update" in renewing.counts)
     await held.release()
     assert (await waiter).held
 

@@ -29,7 +29,7 @@ def test_a_python_block_of_the_readme_runs(block: str, standalone: Mongod) -> No
     )
     assert run.returncode == 0, run.stderr
     assert run.stderr == ""
-    assert "only here migration" in run.stdout
+    assert "one at a time import" in run.stdout
     assert "held by" in run.stdout
     assert "tick" in run.stdout
 
