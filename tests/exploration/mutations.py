@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mongolock_async._memory import sharing
 from mongolock_async._memory.document import Document
 from mongolock_async._memory.entry import Entry
+from mongolock_async._protocol.kind import READER, UPGRADABLE, WRITER, base_of
 
 from . import properties
 from .bounds import Bounds
+from .plans import BOTH_READ
 from .properties import Property
 from .protocol import Protocol
 from .world import TICK, TTL
@@ -103,6 +106,58 @@ class Eternal(Document):
         self.queue = [entry for entry in self.queue if entry.expires > now]
 
 
+class Skipping(Document):
+    """Whoever fits is granted the lock, also behind one that does not."""
+
+    def grant(self, now: int, by: str, mine: str | None = None, *, mutex: bool = False) -> None:
+        room = self.capacity - sum(holder.weight for holder in self.holders)
+        self.queue.sort(key=lambda entry: entry.weight > room)
+        super().grant(now, by, mine, mutex=mutex)
+
+
+class OneByOne(Document):
+    """A command grants the lock to one, and leaves the rest to those who ask."""
+
+    def grant(self, now: int, by: str, mine: str | None = None, *, mutex: bool = False) -> None:
+        rest = self.queue[1:]
+        self.queue = self.queue[:1]
+        super().grant(now, by, mine, mutex=mutex)
+        self.queue += rest
+
+
+def upgrade_at_the_end(document: Document, now: int, lease: str, **options: Any) -> None:
+    """It waits for all who came before it."""
+    sharing.upgrade(document, now, lease, **options)
+    document.queue.sort(key=lambda place: place.base is not None)
+
+
+def upgrade_for_itself(document: Document, now: int, lease: str, **options: Any) -> None:
+    """It is a place like any other, and knows of no lease."""
+    sharing.upgrade(document, now, lease, **options)
+    document.queue = [replace(place, base=None) for place in document.queue]
+
+
+def upgrade_beside_readers(document: Document, now: int, lease: str, **options: Any) -> None:
+    """It is granted at once."""
+    others = [holder for holder in document.holders if holder.lease != base_of(lease)]
+    document.holders = [holder for holder in document.holders if holder.lease == base_of(lease)]
+    sharing.upgrade(document, now, lease, **options)
+    document.holders += others
+
+
+def upgrade_once_more(document: Document, now: int, lease: str, **options: Any) -> None:
+    """A repetition stands in the queue besides."""
+    before, document.queue = document.queue, []
+    sharing.upgrade(document, now, lease, **options)
+    document.queue += before
+
+
+def downgrade_by_lease(document: Document, now: int, lease: str, *, by: str) -> None:
+    """Whatever upgrade the lease has is taken back."""
+    for holder in [holder for holder in document.holders if holder.lease == base_of(lease)]:
+        sharing.downgrade(document, now, holder.upgrade or lease, by=by)
+
+
 @dataclass(frozen=True, slots=True)
 class Mutation:
     """A protocol that is wrong. ``bounds``: a small world that shows it."""
@@ -118,8 +173,17 @@ def _small(*moves: str, failures: int = 0, members: int = 2, ahead: int = 0) -> 
     return Bounds(members, failures, unheard=1, ahead=clocks, moves=frozenset(moves))
 
 
+def _shared(*moves: str, failures: int = 0, members: int = 2, opening: tuple[str, ...] = BOTH_READ) -> Bounds:
+    """A reads, and may upgrade; B reads; C writes."""
+    bounds = replace(_small("wait", "upgrade", *moves, failures=failures), grants=3, capacity=WRITER)
+    # Where no failover is left to come, a majority has everything at once.
+    opening = tuple(beginning for beginning in opening if failures or beginning != "a majority")
+    return replace(bounds, members=members, weights=(UPGRADABLE, READER, WRITER), opening=opening)
+
+
 # The first steps of a longer way: A has claimed, and waits for the answer,
 CLAIMED = ("A asks", "the claim of A.1 is carried out")
+CLAIMED_TO_WAIT = ("A asks, and would wait", "the claim of A.1 is carried out", "a majority")
 # or A releases the lock for which B waits,
 HELD = (
     *CLAIMED,
@@ -257,5 +321,53 @@ MUTATIONS = (
         Protocol(document=Eternal),
         properties.CAN_BE_HAD,
         _small("try"),
+    ),
+    Mutation(
+        "a light one overtakes a heavy one",
+        Protocol(document=Skipping),
+        properties.IN_ORDER,
+        replace(_small("wait", members=3), capacity=2, weights=(1, 2, 1), grants=3),
+    ),
+    Mutation(
+        "readers behind a writer are granted it one by one",
+        Protocol(document=OneByOne),
+        properties.FREE_IS_GRANTED,
+        replace(
+            _small("wait", "release", members=3),
+            capacity=WRITER,
+            weights=(WRITER, READER, READER),
+            grants=3,
+            opening=(*CLAIMED, "A hears"),
+        ),
+    ),
+    Mutation(
+        "an upgrade is a place like any other",
+        Protocol(upgrade=upgrade_for_itself),
+        properties.UPGRADES_HAVE_LEASES,
+        _shared("release"),
+    ),
+    Mutation(
+        "an upgrade stands behind those who wait",
+        Protocol(upgrade=upgrade_at_the_end),
+        properties.UPGRADES_FIRST,
+        _shared(members=3),
+    ),
+    Mutation(
+        "an upgrade does not wait for the readers",
+        Protocol(upgrade=upgrade_beside_readers),
+        properties.ONE_BELIEVES,
+        _shared(),
+    ),
+    Mutation(
+        "a repeated upgrade stands in the queue twice",
+        Protocol(upgrade=upgrade_once_more),
+        properties.ONE_LEASE,
+        _shared(failures=1),
+    ),
+    Mutation(
+        "a downgrade names a lease, and no upgrade",
+        Protocol(downgrade=downgrade_by_lease),
+        properties.IS_STORED,
+        _shared("downgrade", failures=1, members=1, opening=(*CLAIMED_TO_WAIT, "A hears")),
     ),
 )
