@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from mongolock_async._memory import sharing
 from mongolock_async._memory.document import Document
@@ -13,7 +14,7 @@ from .world import FIRST, MARGIN, RETENTION, TICK, TTL, Answer, Request, Stored,
 # The command that is carried out.
 BY = "by"
 # Of one who waits.
-LIFE = {"ttl": TTL * TICK, "first": FIRST * TICK}
+LIFE: dict[str, Any] = {"ttl": TTL * TICK, "first": FIRST * TICK}
 
 
 @dataclass(frozen=True, slots=True)
