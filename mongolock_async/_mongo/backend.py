@@ -202,14 +202,14 @@ class MongoBackend:
     async def withdraw(
         self, name: str, lease: str, *, mutex: bool = False, keeps: bool = False
     ) -> Reply | None:
-        """See ``Backend``. In the session of its claim, if that has no answer."""
+        """See ``Backend``. In the session of its claim, if that has no answer; of an upgrade, sure."""
         by, base = self._commands.new_id(), base_of(lease)
         stages = sharing.downgrade(lease, by=by)
         if base is None:
             stages = pipeline.release([lease], by=by, how=Release(mutex, keeps))
-        answer = projection.reply(base or lease, by=by, mutex=mutex)
+        answer, sure = projection.reply(base or lease, by=by, mutex=mutex), base is not None
         async with self._commands.session("release", name, of=lease) as session:
-            found, _ = await self._commands.let_out(name, lease, by, stages, answer, session)
+            found, _ = await self._commands.let_out(name, lease, by, stages, answer, session, sure=sure)
         return reply_of(found)
 
     async def force(self, name: str, token: int | None = None) -> bool:

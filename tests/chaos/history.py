@@ -5,18 +5,23 @@ Times are seconds of the monotonic clock, which all processes of a machine share
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 T = TypeVar("T", "Section", "Place", "Write", "Wait")
+Role = Literal["reader", "upgradable", "writer"]
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """From ``begin`` to ``end`` a worker saw that it held the lock; it may have held it for longer."""
+    """From ``begin`` to ``end`` a worker saw that it held the lock; it may have held it for longer.
+
+    ``role``: of a reader-writer lock. An upgradable reader has a section for each part of its time as a
+    writer, with the same lease and token.
+    """
 
     lock: str
     lease: str
@@ -24,6 +29,7 @@ class Section:
     begin: float
     end: float
     weight: int = 1
+    role: Role | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,7 @@ def violations(history: History, patience: float) -> list[Violation]:
     """All of them; nobody may wait for more than ``patience`` seconds."""
     return [
         *_overlaps(history),
+        *_beside_writers(history),
         *_tokens(history),
         *_stale_writes(history),
         *_boundaries(history),
@@ -99,28 +106,50 @@ def _overlaps(history: History) -> Iterator[Violation]:
     """At no time do the weights of those inside exceed the capacity."""
     for lock, sections in _by_lock(history.sections):
         capacity = history.capacities.get(lock, 1)
-        moments: list[tuple[float, int, int, Section]] = []
-        for number, section in enumerate(sections):
-            moments.append((section.begin, 1, number, section))
-            # One may begin in the instant in which another ends; its own end comes after its beginning.
-            moments.append((section.end, 0 if section.end > section.begin else 2, number, section))
-        inside: dict[int, Section] = {}
-        for _, kind, number, section in sorted(moments, key=lambda moment: moment[:3]):
-            if kind != 1:
-                del inside[number]
-                continue
+        for inside in _together([section for section in sections if section.role is None]):
+            if sum(one.weight for one in inside) > capacity:
+                yield Violation("overlap", lock, f"{inside}, capacity {capacity}")
+
+
+def _beside_writers(history: History) -> Iterator[Violation]:
+    """A writer is alone, and there is one upgradable reader at a time."""
+    for lock, sections in _by_lock(history.sections):
+        for inside in _together([section for section in sections if section.role is not None]):
+            roles = Counter(one.role for one in inside)
+            if roles["writer"] and len(inside) > 1:
+                yield Violation("beside a writer", lock, str(inside))
+            if roles["upgradable"] > 1:
+                yield Violation("two upgradable", lock, str(inside))
+
+
+def _together(sections: list[Section]) -> Iterator[list[Section]]:
+    """Those inside, whenever one comes in, which is the last of them."""
+    moments: list[tuple[float, int, int, Section]] = []
+    for number, section in enumerate(sections):
+        moments.append((section.begin, 1, number, section))
+        # One may begin in the instant in which another ends; its own end comes after its beginning.
+        moments.append((section.end, 0 if section.end > section.begin else 2, number, section))
+    inside: dict[int, Section] = {}
+    for _, kind, number, section in sorted(moments, key=lambda moment: moment[:3]):
+        if kind == 1:
             inside[number] = section
-            if sum(one.weight for one in inside.values()) > capacity:
-                yield Violation("overlap", lock, f"{list(inside.values())}, capacity {capacity}")
+            yield list(inside.values())
+        else:
+            del inside[number]
 
 
 def _tokens(history: History) -> Iterator[Violation]:
-    """Of a mutex they grow in the order of the sections; no two grants of one lock have the same."""
+    """Of a mutex, and of writers, they grow in the order of the sections; no two grants have the same.
+
+    One that is upgraded again has its own.
+    """
     for lock, sections in _by_lock(history.sections):
         if lock not in history.capacities:
-            ordered = sorted(sections, key=lambda section: section.begin)
+            alone = [section for section in sections if section.role in {None, "writer"}]
+            ordered = sorted(alone, key=lambda section: section.begin)
             for former, later in pairwise(ordered):
-                if later.token <= former.token:
+                again = later.role is not None and later.lease == former.lease
+                if later.token < former.token or (later.token == former.token and not again):
                     yield Violation("token order", lock, f"{former} before {later}")
         leases: dict[int, str] = {}
         for section in sections:

@@ -61,12 +61,11 @@ class Account:
             self.history.capacities[line["lock"]] = line["capacity"]
 
     def _sections(self, begins: Iterable[Mapping[str, Any]], ends: Iterable[Mapping[str, Any]]) -> None:
-        until = {line["lease"]: line["t"] for line in ends}
+        until = {line["number"]: line["t"] for line in ends}
         for line in begins:
-            end = max(line["t"], until.get(line["lease"], line["t"]))
-            self.history.sections.append(
-                Section(line["lock"], line["lease"], line["token"], line["t"], end, line["weight"])
-            )
+            end = max(line["t"], until.get(line["number"], line["t"]))
+            facts = (line["lock"], line["lease"], line["token"], line["t"], end, line["weight"], line["role"])
+            self.history.sections.append(Section(*facts))
 
     def _places(
         self,

@@ -17,13 +17,16 @@ from pymongo.errors import PyMongoError
 from mongolock_async import (
     Lease,
     LeaseLostError,
+    Lock,
     LockBackendError,
     LockError,
     LockRepository,
+    LockTimeoutError,
     StaleTokenError,
 )
 from mongolock_async._protocol.request import Request
 
+from .history import Role
 from .record import Recorder
 
 TTL = 3.0
@@ -93,6 +96,39 @@ class Work:
                 await self._section(name, lease, self._some(), weight)
             await asyncio.sleep(random.uniform(0, 0.1))
 
+    async def readers(self, name: str) -> None:
+        """A reader-writer lock: of ten who come, eight read, one writes, and one is upgraded."""
+        cfg = self._locks.rwlock(name, timeout=PATIENCE)
+        ways: dict[Role, Lock] = {
+            "reader": cfg.read(),
+            "upgradable": cfg.upgradable(),
+            "writer": cfg.write(),
+        }
+        while not self._stop.is_set():
+            (role,) = random.choices(list(ways), [8, 1, 1])
+            async with self._round(), self._waited(name, ways[role]) as lease:
+                await self._section(name, lease, self._some(), role=role)
+                if role == "upgradable":
+                    await self._upgraded(name, lease)
+            await asyncio.sleep(random.uniform(0, 0.1))
+
+    async def _upgraded(self, name: str, lease: Lease) -> None:
+        """Now and then it gives up, and upgrades again; and is a reader in the end."""
+        for timeout in random.sample([0.01, 0.1, PATIENCE], random.randint(1, 3)):
+            number = self._recorder.number()
+            self._recorder.note("wait", lock=name, number=number)
+            try:
+                await lease.upgrade(timeout)
+                self._recorder.note("upgraded")
+            except LockTimeoutError:
+                self._recorder.note("upgrade given up")
+                continue
+            finally:
+                self._recorder.note("waited", number=number)
+            await self._section(name, lease, self._some(), role="writer")
+            await lease.downgrade()
+            await self._section(name, lease, self._some(), role="upgradable")
+
     async def fenced(self, name: str) -> None:
         """Writes that may come too late; the fence refuses those."""
         accounts = self._accounts
@@ -146,14 +182,23 @@ class Work:
                 order: int = await open_session.with_transaction(body)
         return order
 
-    async def _section(self, name: str, lease: Lease, hold: float, weight: int = 1) -> None:
+    async def _section(
+        self, name: str, lease: Lease, hold: float, weight: int = 1, role: Role | None = None
+    ) -> None:
         """Stay inside, and note from when to when the lease was seen to be held."""
         identity = lease._holding.id
         began = end = time.monotonic()
         if not lease.held:
             return
-        facts = {"lock": name, "lease": identity, "token": lease.fencing_token, "weight": weight}
-        self._recorder.note("begin", t=began, **facts)
+        facts = {
+            "lock": name,
+            "lease": identity,
+            "token": lease.fencing_token,
+            "weight": weight,
+            "role": role,
+        }
+        number = self._recorder.number()
+        self._recorder.note("begin", t=began, number=number, **facts)
         try:
             while end < began + hold and not self._stop.is_set():
                 await asyncio.sleep(SAMPLE)
@@ -162,7 +207,7 @@ class Work:
                     break
                 end = now
         finally:
-            self._recorder.note("end", t=end, lease=identity)
+            self._recorder.note("end", t=end, number=number)
 
     @contextlib.asynccontextmanager
     async def _waited(self, name: str, held: AbstractAsyncContextManager[Lease]) -> AsyncIterator[Lease]:
@@ -215,6 +260,7 @@ KINDS: dict[str, Callable[[Work], Coroutine[Any, Any, None]]] = {
     "more": lambda work: work.blocks("another block"),
     "tries": lambda work: work.tries("try"),
     "semaphore": lambda work: work.semaphore("semaphore"),
+    "readers": lambda work: work.readers("readers"),
     "fenced": lambda work: work.fenced("fenced"),
     "transactions": lambda work: work.transactions("transaction"),
     "ticks": lambda work: work.ticks("tick"),

@@ -18,8 +18,9 @@ class Bounds:
 
     ``unheard``: requests under way whose answer nobody awaits. ``grants``: how many in a tick. ``ahead``:
     what a primary's clock may be ahead by. ``offsets``: what the members' own clocks are ahead by.
-    ``moves``: what members do. ``queued``: start also from a lock that A holds and B waits for.
-    ``opening``: how the steps begin that are taken first, and not counted in the depth.
+    ``capacity``: of the lock; ``weights``: what the members ask for. ``moves``: what members do.
+    ``queued``: start also from a lock that A holds and B waits for. ``opening``: how the steps begin that are
+    taken first, and not counted in the depth.
     """
 
     members: int = 3
@@ -30,14 +31,18 @@ class Bounds:
     ahead: tuple[int, ...] = (0, 1)
     offsets: tuple[int, ...] = (0, 0, 0)
     moves: frozenset[str] = ALL
+    capacity: int = 1
+    weights: tuple[int, ...] = (1, 1, 1)
 
     queued: bool = False
     opening: tuple[str, ...] = ()
 
     def starts(self) -> list[World]:
         """A lock that nobody has used yet, and the other one."""
-        members = tuple(Member(offset=self.offsets[number]) for number in range(self.members))
-        fresh = World(members)
+        members = tuple(
+            Member(offset=self.offsets[number], weight=self.weights[number]) for number in range(self.members)
+        )
+        fresh = World(members, capacity=self.capacity)
         return [fresh, _queued(fresh)] if self.queued else [fresh]
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from hashlib import blake2b
 
 from mongolock_async._memory.entry import Entry
+from mongolock_async._protocol.kind import base_of
 
-from .world import RETENTION, TICK, TTL, Request, Stored, World
+from .world import RETENTION, TICK, TTL, Member, Request, Stored, World, live
 
 # Ages beyond this make no difference: every lease, place and deadline that counts from then is over.
 OLD = -TTL - 1
@@ -39,7 +40,7 @@ class _Form:
         documents = self._document(world.primary), self._document(world.committed)
         # A lease that nothing but requests knows of needs no name.
         unheard = sorted(
-            (self.names.get(lease, 0), self._unheard(lease))
+            (self._known(lease), self._unheard(lease))
             for lease in {request.lease for request in world.requests if not request.heard}
         )
         return (
@@ -69,10 +70,14 @@ class _Form:
                 for request in world.requests
                 if request.heard and request.member == number
             ),
-            tuple(sorted(call.safe for call in world.calls if call.member == number)),
+            tuple(
+                sorted((call.lease == one.lease, call.safe) for call in world.calls if call.member == number)
+            ),
             self._unheard(one.lease),
             _place(world.primary, one.lease),
             _place(world.committed, one.lease),
+            one.weight,
+            (one.rise, self._unheard_upgrades(one)),
         )
 
     def _unheard(self, lease: str) -> tuple[object, ...]:
@@ -81,10 +86,16 @@ class _Form:
         ]
         return tuple(sorted(self._request(request) for request in requests))
 
+    def _unheard_upgrades(self, member: Member) -> tuple[object, ...]:
+        mine = [one for one in self.world.requests if not one.heard and base_of(one.lease) == member.lease]
+        return tuple(sorted((self._since_upgrade(one.lease), self._request(one)) for one in mine))
+
     def _request(self, request: Request) -> tuple[object, ...]:
         answer = request.answer
         return (
             request.kind,
+            request.weight,
+            base_of(request.lease) is None,
             self._age(request.since) if request.heard else 0,
             request.undo,
             request.safe,
@@ -101,13 +112,30 @@ class _Form:
 
     def _entries(self, entries: Iterable[Entry]) -> tuple[object, ...]:
         return tuple(
-            (self._name(entry.lease), entry.expires // TICK - self.world.now, self._token(entry.token or 0))
+            (
+                self._name(entry.lease),
+                entry.expires // TICK - self.world.now,
+                self._token(entry.token or 0),
+                entry.weight,
+                self._since_upgrade(entry.upgrade),
+            )
             for entry in entries
             if entry.expires > self.clock
         )
 
-    def _name(self, lease: str) -> int:
-        return self.names.setdefault(lease, len(self.names) + 1)
+    def _name(self, lease: str) -> tuple[int, int]:
+        name = self.names.setdefault(base_of(lease) or lease, len(self.names) + 1)
+        return name, self._since_upgrade(lease)
+
+    def _known(self, lease: str) -> tuple[int, int]:
+        return self.names.get(base_of(lease) or lease, 0), self._since_upgrade(lease)
+
+    def _since_upgrade(self, lease: str | None) -> int:
+        """How many upgrades ago: 1 is the last one; 0 is none."""
+        if lease is None or (base := base_of(lease)) is None:
+            return 0
+        last = max((_number(one.upgrade) for one in self.world.members if one.lease == base), default=0)
+        return 1 + last - _number(lease)
 
     def _age(self, since: int) -> int:
         return max(since - self.world.now, OLD) if since else 0
@@ -122,7 +150,7 @@ class _Form:
         for document in (world.primary, world.committed):
             if document is not None:
                 found.add(document.token)
-                found.update(entry.token or 0 for entry in document.holders)
+                found.update(entry.token or 0 for entry in live(document.holders, self.clock))
         for member in world.members:
             found.update((member.token, member.writing))
         for request in world.requests:
@@ -130,6 +158,10 @@ class _Form:
             if request.answer is not None:
                 found.add(request.answer.token)
         return sorted(token for token in found if 0 < token < self.clock)
+
+
+def _number(upgrade: str) -> int:
+    return int(upgrade.partition("+")[2] or 0)
 
 
 def _place(document: Stored | None, lease: str) -> int:

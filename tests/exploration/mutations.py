@@ -3,104 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
-from mongolock_async._memory.document import Document
-from mongolock_async._memory.entry import Entry
+from mongolock_async._protocol.kind import READER, UPGRADABLE, WRITER
 
-from . import properties
+from . import mistakes, properties
 from .bounds import Bounds
+from .plans import BOTH_READ
 from .properties import Property
 from .protocol import Protocol
-from .world import TICK, TTL
-
-
-class ByName(Document):
-    """A release frees the lock, whoever holds it."""
-
-    def release(self, now: int, lease: str, **options: Any) -> None:
-        self.holders = []
-        super().release(now, lease, **options)
-
-
-class Reviving(Document):
-    """A renewal writes the lease again if it is gone."""
-
-    def renew(self, now: int, lease: str, token: int) -> None:
-        super().renew(now, lease, token)
-        if not self.holds(now, lease, token):
-            self.holders.append(Entry(lease, "", 1, TTL * TICK, now, now + TTL * TICK, token=token))
-
-
-class Shortening(Document):
-    """A renewal gives a new expiry, be it earlier."""
-
-    def renew(self, now: int, lease: str, token: int) -> None:
-        self.holders = [
-            replace(entry, expires=now + entry.ttl)
-            if (entry.lease, entry.token) == (lease, token) and entry.expires > now
-            else entry
-            for entry in self.holders
-        ]
-
-
-class Silent(Document):
-    """A renewal grants, as the other commands do; but its answer does not say whom."""
-
-    def renew(self, now: int, lease: str, token: int) -> None:
-        super().renew(now, lease, token)
-        self.touch(now, by="")
-
-
-class Prolonging(Document):
-    """A refresh is a renewal of whatever has that lease id."""
-
-    def refresh(self, now: int, lease: str) -> None:
-        super().refresh(now, lease)
-        for holder in [holder for holder in self.holders if holder.lease == lease]:
-            self.renew(now, lease, holder.token or 0)
-
-
-class Counting(Document):
-    """A token is the last one and 1."""
-
-    def grant(self, now: int, by: str, mine: str | None = None, *, mutex: bool = False) -> None:
-        last, known = self.token, {entry.lease for entry in self.holders}
-        super().grant(now, by, mine, mutex=mutex)
-        fresh = [entry.lease for entry in self.holders if entry.lease not in known]
-        self.holders = [
-            replace(entry, token=last + 1 + fresh.index(entry.lease)) if entry.lease in fresh else entry
-            for entry in self.holders
-        ]
-        self.token = last + len(fresh)
-
-
-class Overtaking(Document):
-    """A claim takes a free lock, whoever waits."""
-
-    def queue_up(self, now: int, lease: str, **options: Any) -> None:
-        self.expire(now)
-        before = [entry for entry in self.queue if entry.lease != lease]
-        self.queue = [entry for entry in self.queue if entry.lease == lease]
-        super().queue_up(now, lease, **options)
-        self.queue = before + self.queue
-
-
-class NotHandingOver(Document):
-    """A release leaves the lock free, and those who wait to find out."""
-
-    def release(self, now: int, lease: str, **options: Any) -> None:
-        queue = [entry for entry in self.queue if entry.lease != lease and entry.expires > now]
-        self.queue = []
-        super().release(now, lease, **options)
-        self.queue = queue
-
-
-class Eternal(Document):
-    """A lease ends by release alone."""
-
-    def expire(self, now: int) -> None:
-        self.queue = [entry for entry in self.queue if entry.expires > now]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +28,17 @@ def _small(*moves: str, failures: int = 0, members: int = 2, ahead: int = 0) -> 
     return Bounds(members, failures, unheard=1, ahead=clocks, moves=frozenset(moves))
 
 
+def _shared(*moves: str, failures: int = 0, members: int = 2, opening: tuple[str, ...] = BOTH_READ) -> Bounds:
+    """A reads, and may upgrade; B reads; C writes."""
+    bounds = replace(_small("wait", "upgrade", *moves, failures=failures), grants=3, capacity=WRITER)
+    # Where no failover is left to come, a majority has everything at once.
+    opening = tuple(beginning for beginning in opening if failures or beginning != "a majority")
+    return replace(bounds, members=members, weights=(UPGRADABLE, READER, WRITER), opening=opening)
+
+
 # The first steps of a longer way: A has claimed, and waits for the answer,
 CLAIMED = ("A asks", "the claim of A.1 is carried out")
+CLAIMED_TO_WAIT = ("A asks, and would wait", "the claim of A.1 is carried out", "a majority")
 # or A releases the lock for which B waits,
 HELD = (
     *CLAIMED,
@@ -141,13 +60,13 @@ MUTATIONS = (
     ),
     Mutation(
         "a release frees the lock by its name",
-        Protocol(document=ByName),
+        Protocol(document=mistakes.ByName),
         properties.OTHERS_ALONE,
         _small("try", "release"),
     ),
     Mutation(
         "a renewal revives what has expired",
-        Protocol(document=Reviving),
+        Protocol(document=mistakes.Reviving),
         properties.OTHERS_ALONE,
         _small("try", "renew"),
     ),
@@ -177,19 +96,19 @@ MUTATIONS = (
     ),
     Mutation(
         "a refresh of a place prolongs what it was granted",
-        Protocol(document=Prolonging),
+        Protocol(document=mistakes.Prolonging),
         properties.DEAF_DO_NO_HARM,
         _small("wait"),
     ),
     Mutation(
         "a renewal grants the lock to one who waits",
-        Protocol(document=Silent),
+        Protocol(document=mistakes.Silent),
         properties.ARE_TOLD,
         _small("wait", "renew"),
     ),
     Mutation(
         "a renewal shortens a life",
-        Protocol(document=Shortening),
+        Protocol(document=mistakes.Shortening),
         properties.NOT_SHORTENED,
         _small("try", "renew", failures=2, members=1, ahead=1),
     ),
@@ -207,7 +126,7 @@ MUTATIONS = (
     ),
     Mutation(
         "tokens start again when the document is removed",
-        Protocol(document=Counting),
+        Protocol(document=mistakes.Counting),
         properties.TOKENS_GROW,
         _small("try"),
     ),
@@ -242,20 +161,68 @@ MUTATIONS = (
     ),
     Mutation(
         "a claim overtakes those who wait",
-        Protocol(document=Overtaking),
+        Protocol(document=mistakes.Overtaking),
         properties.IN_ORDER,
         _small("wait", members=3),
     ),
     Mutation(
         "a release does not hand over",
-        Protocol(document=NotHandingOver),
+        Protocol(document=mistakes.NotHandingOver),
         properties.FREE_IS_GRANTED,
         _small("wait", "release"),
     ),
     Mutation(
         "a lease ends by release alone",
-        Protocol(document=Eternal),
+        Protocol(document=mistakes.Eternal),
         properties.CAN_BE_HAD,
         _small("try"),
+    ),
+    Mutation(
+        "a light one overtakes a heavy one",
+        Protocol(document=mistakes.Skipping),
+        properties.IN_ORDER,
+        replace(_small("wait", members=3), capacity=2, weights=(1, 2, 1), grants=3),
+    ),
+    Mutation(
+        "readers behind a writer are granted it one by one",
+        Protocol(document=mistakes.OneByOne),
+        properties.FREE_IS_GRANTED,
+        replace(
+            _small("wait", "release", members=3),
+            capacity=WRITER,
+            weights=(WRITER, READER, READER),
+            grants=3,
+            opening=(*CLAIMED, "A hears"),
+        ),
+    ),
+    Mutation(
+        "an upgrade is a place like any other",
+        Protocol(upgrade=mistakes.upgrade_for_itself),
+        properties.UPGRADES_HAVE_LEASES,
+        _shared("release"),
+    ),
+    Mutation(
+        "an upgrade stands behind those who wait",
+        Protocol(upgrade=mistakes.upgrade_at_the_end),
+        properties.UPGRADES_FIRST,
+        _shared(members=3),
+    ),
+    Mutation(
+        "an upgrade does not wait for the readers",
+        Protocol(upgrade=mistakes.upgrade_beside_readers),
+        properties.ONE_BELIEVES,
+        _shared(),
+    ),
+    Mutation(
+        "a repeated upgrade stands in the queue twice",
+        Protocol(upgrade=mistakes.upgrade_once_more),
+        properties.ONE_LEASE,
+        _shared(failures=1),
+    ),
+    Mutation(
+        "a downgrade names a lease, and no upgrade",
+        Protocol(downgrade=mistakes.downgrade_by_lease),
+        properties.IS_STORED,
+        _shared("downgrade", failures=1, members=1, opening=(*CLAIMED_TO_WAIT, "A hears")),
     ),
 )

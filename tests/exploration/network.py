@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from . import process
 from .bounds import Bounds
 from .process import answered, looks_again
 from .protocol import Protocol
@@ -19,6 +20,8 @@ WHAT = {
     "refresh": "refresh",
     "renew": "renewal",
     "release": "release",
+    "upgrade": "upgrade",
+    "downgrade": "downgrade",
 }
 
 
@@ -52,6 +55,10 @@ def unknown(world: World, request: Request) -> World:
     if request.answer is None:
         rest = replace(rest, requests=(*rest.requests, replace(request, heard=False, since=0)))
     member = world.members[request.member]
+    if request.kind == "upgrade":
+        return rest.put(request.member, replace(member, rise="unsure"))
+    if request.kind == "downgrade":
+        return rest.put(request.member, replace(member, rise="owed"))
     if member.phase == "asking":
         return rest.put(request.member, replace(member, phase="unsure"))
     return rest
@@ -67,11 +74,13 @@ def _arrival(protocol: Protocol, world: World, request: Request, *, again: bool 
     if request.heard:
         rest = (*rest, replace(request, answer=answer))
     elif request.undo:
-        rest = (*rest, Request("release", request.member, request.lease, 0, heard=False))
-    promoted = [holder for holder in document.holders if holder.lease in granted] if document else []
+        rest = (*rest, process.withdrawal(request.member, request.lease))
+    promoted = [(holder.upgrade or holder.lease, holder) for holder in document.holders] if document else []
     after = replace(after, primary=document, requests=rest).call(*_calls(world, granted))
     text = f"{described(request)} is carried out{_outcome(request, answer)}"
-    text += "".join(f"; {holder.lease} is granted, token {holder.token}" for holder in promoted)
+    text += "".join(
+        f"; {lease} is granted, token {holder.token}" for lease, holder in promoted if lease in granted
+    )
     if again:
         text += ", and the driver is going to repeat it"
     return Step("arrival", text, after, request)
@@ -86,12 +95,11 @@ def _reading(protocol: Protocol, world: World, request: Request) -> Step:
 
 def _calls(world: World, granted: list[str]) -> Iterator[Call]:
     for number, member in enumerate(world.members):
-        if member.lease in granted:
-            yield Call(number, member.lease)
+        yield from (Call(number, lease) for lease in (member.lease, member.upgrade) if lease in granted)
 
 
 def _outcome(request: Request, answer: Answer) -> str:
-    if request.kind in {"refresh", "release"}:
+    if request.kind in {"refresh", "release", "downgrade"}:
         return ""
     if answer.token:
         return f": granted, token {answer.token}"

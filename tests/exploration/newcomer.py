@@ -33,6 +33,7 @@ class Newcomers:
         ``deaf``: those who wait go on to refresh their places, and hear nothing.
         """
         waiting = [member.lease for member in world.members if member.phase == "waiting"]
+        waiting += [member.upgrade for member in world.members if member.rise == "waiting"]
         if deaf and not waiting:
             return True
         world = _after_all_died(world, waiting if deaf else [])
@@ -53,7 +54,9 @@ def _after_all_died(world: World, deaf: list[str]) -> World:
         for request in world.requests
         if request.answer is None and request.kind != "look"
     )
-    alone = (Member(leases=FIRST_LEASE), *(Member("deaf", lease) for lease in deaf))
+    # To hold all of it is the most that one can ask for.
+    comer = Member(leases=FIRST_LEASE, weight=world.capacity)
+    alone = (comer, *(Member("deaf", lease) for lease in deaf))
     left = replace(
         world, members=alone, requests=orphans, calls=(), failures=0, stamp=0, newest=0, believed=0
     )

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from mongolock_async._protocol.kind import base_of
+
+from . import upgrades
 from .bounds import Bounds
 from .protocol import Protocol
 from .step import Step
@@ -44,6 +47,7 @@ def _moves(protocol: Protocol, bounds: Bounds, world: World, number: int) -> Ite
             yield f"refreshes its place {member.lease}", world.put(number, deaf).send(refresh)
         case "holding" if world.now < member.until:
             yield from _holding(bounds, world, number)
+            yield from upgrades.moves(bounds, world, number)
         case "holding":
             yield "sees that its lease is over", left(world, number)
         case _:
@@ -56,10 +60,10 @@ def _idle(bounds: Bounds, world: World, number: int) -> Iterator[tuple[str, Worl
     lease = f"{member_name(number)}.{leases}"
     asking = replace(member, phase="asking", lease=lease, leases=leases, since=world.now)
     if "try" in bounds.moves:
-        claim = Request("try", number, lease, world.now)
+        claim = Request("try", number, lease, world.now, weight=member.weight)
         yield f"asks once: claim {lease} is sent", world.put(number, asking).send(claim)
     if "wait" in bounds.moves:
-        claim = Request("wait", number, lease, world.now)
+        claim = Request("wait", number, lease, world.now, weight=member.weight)
         stays = replace(asking, stays=True)
         yield f"asks, and would wait: claim {lease} is sent", world.put(number, stays).send(claim)
 
@@ -78,12 +82,12 @@ def _waiting(bounds: Bounds, world: World, number: int) -> Iterator[tuple[str, W
 def _holding(bounds: Bounds, world: World, number: int) -> Iterator[tuple[str, World]]:
     member = world.members[number]
     fresh = member.until - world.now >= TTL - MARGIN
-    if "renew" in bounds.moves and not world.awaits(number) and not fresh:
+    if "renew" in bounds.moves and not world.awaits(number, member.lease) and not fresh:
         renewal = Request("renew", number, member.lease, world.now, token=member.token)
         yield f"sends a renewal of {member.lease}", world.send(renewal)
     if "release" in bounds.moves:
         yield f"sends the release of {member.lease}", left(world, number, release=True)
-    if "write" in bounds.moves and not member.writing:
+    if "write" in bounds.moves and not member.writing and world.weight(member) == world.capacity:
         writing = replace(member, writing=member.token)
         yield "sees that it holds the lock, and is going to write", world.put(number, writing)
 
@@ -93,7 +97,7 @@ def _unsure(protocol: Protocol, world: World, number: int) -> Iterator[tuple[str
     lease = member.lease if protocol.same_lease else f"{member.lease}'"
     since = member.since if protocol.from_first_sending else world.now
     asking = replace(member, phase="asking", lease=lease, since=since)
-    claim = Request("wait" if member.stays else "try", number, lease, since)
+    claim = Request("wait" if member.stays else "try", number, lease, since, weight=member.weight)
     yield f"repeats its claim: claim {lease} is sent", world.put(number, asking).send(claim)
     yield f"gives up, and gives {member.lease} back", left(world, number, release=True)
 
@@ -119,8 +123,13 @@ def left(world: World, number: int, *, release: bool = False) -> World:
     if release:
         rest.append(Request("release", number, member.lease, 0, heard=False))
     calls = tuple(call for call in world.calls if call.member != number)
-    idle = Member(leases=member.leases, writing=member.writing, offset=member.offset)
+    idle = Member(leases=member.leases, writing=member.writing, offset=member.offset, weight=member.weight)
     return replace(world.put(number, idle), requests=tuple(rest), calls=calls)
+
+
+def withdrawal(number: int, lease: str) -> Request:
+    """The request that takes back a lease, or an upgrade, and whose answer nobody awaits."""
+    return Request("release" if base_of(lease) is None else "downgrade", number, lease, 0, heard=False)
 
 
 def answered(protocol: Protocol, world: World, request: Request) -> Step:
@@ -131,6 +140,8 @@ def answered(protocol: Protocol, world: World, request: Request) -> Step:
     answer = request.answer
     assert answer is not None
     told = world.without(request)
+    if base_of(request.lease) is not None:
+        return upgrades.answered(told, request, answer)
     if answer.token:
         until = protocol.until(world.now, request.since, protocol.remaining(request, answer))
         if member.phase == "holding":
@@ -150,7 +161,7 @@ def hearing(protocol: Protocol, bounds: Bounds, world: World, index: int) -> Ite
     """One who waits is called, and makes sure."""
     call = world.calls[index]
     member = world.members[call.member]
-    if member.phase != "waiting" or world.awaits(call.member):
+    if not member.waits_for(call.lease) or world.awaits(call.member, call.lease):
         return
     name = member_name(call.member)
     told = replace(world, calls=world.calls[:index] + world.calls[index + 1 :])
@@ -176,7 +187,7 @@ def looks_again(request: Request) -> tuple[Call, ...]:
 
 def _hold(world: World, number: int, token: int, until: int) -> World:
     member = world.members[number]
-    holding = replace(member, phase="holding", stays=False, since=0, token=token, until=until)
-    calls = tuple(call for call in world.calls if call.member != number)
-    believed = max(world.believed, token)
-    return replace(world.put(number, holding), calls=calls, believed=believed)
+    since = member.since if member.phase == "holding" else 0
+    holding = replace(member, phase="holding", stays=False, since=since, token=token, until=until)
+    calls = tuple(call for call in world.calls if (call.member, call.lease) != (number, member.lease))
+    return replace(world.put(number, holding), calls=calls).believing(number)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from mongolock_async._memory.entry import Entry
+from mongolock_async._protocol.kind import base_of
 
 from .newcomer import Newcomers
 from .step import Step
@@ -22,12 +23,18 @@ class Property:
 
 
 def _one_believes(_: Newcomers, _before: World, step: Step) -> bool:
-    return len(step.after.believers) <= 1
+    world = step.after
+    return sum(map(world.weight, world.believers)) <= world.capacity
 
 
 def _tokens_grow(_: Newcomers, before: World, step: Step) -> bool:
-    known = {member.lease for member in before.members if member.phase == "holding"}
-    return all(member.lease in known or member.token > before.believed for member in step.after.believers)
+    """One that is upgraded once more has the token that it had."""
+    known = {member.lease for member in before.alone}
+    return all(
+        member.lease in known or member.token > before.believed or (member.rise, member.token) == again
+        for member in step.after.alone
+        for again in [("up", before.believed)]
+    )
 
 
 def _leaves_others_alone(_: Newcomers, before: World, step: Step) -> bool:
@@ -41,13 +48,17 @@ def _leaves_others_alone(_: Newcomers, before: World, step: Step) -> bool:
         known = {entry.lease for entry in held + live(before.primary.queue, before.clock)}
         if any(entry.lease == request.lease and entry.lease not in known for entry in after):
             return False
-    return all(entry in after for entry in held if entry.lease != request.lease)
+    mine = base_of(request.lease) or request.lease
+    others = list(map(_but_for_upgrades, after))
+    return all(_but_for_upgrades(entry) in others for entry in held if entry.lease != mine)
 
 
 def _believed_is_stored(_: Newcomers, _before: World, step: Step) -> bool:
-    document = step.after.primary
-    stored = {(entry.lease, entry.token) for entry in document.holders} if document is not None else set()
-    return all((member.lease, member.token) in stored for member in step.after.believers)
+    world, document = step.after, step.after.primary
+    stored = {(entry.lease, entry.token): entry.weight for entry in document.holders} if document else {}
+    return all(
+        stored.get((member.lease, member.token), 0) >= world.weight(member) for member in world.believers
+    )
 
 
 def _newest_write_stands(_: Newcomers, _before: World, step: Step) -> bool:
@@ -55,23 +66,29 @@ def _newest_write_stands(_: Newcomers, _before: World, step: Step) -> bool:
 
 
 def _in_order(_: Newcomers, before: World, step: Step) -> bool:
+    """Those who are granted stood at the front, next to each other; a newcomer stands behind all others."""
     request = step.request
     if request is None or before.primary is None:
         return True
     assert step.after.primary is not None
-    held = {entry.lease for entry in live(before.primary.holders, before.clock)}
-    granted = {entry.lease for entry in live(step.after.primary.holders, before.clock)} - held
-    waited = [entry.lease for entry in live(before.primary.queue, before.clock)]
-    if request.kind == "release":
+    granted = _ids(step.after.primary.holders, before.clock) - _ids(before.primary.holders, before.clock)
+    bases = {None, *(entry.lease for entry in live(step.after.primary.holders, before.clock))}
+    waited = [entry.lease for entry in live(before.primary.queue, before.clock) if entry.base in bases]
+    if request.kind in {"release", "downgrade"}:
         waited = [lease for lease in waited if lease != request.lease]
-    return granted <= set(waited[:1]) or not waited
+    if request.kind == "upgrade" and request.lease not in waited and base_of(request.lease) in bases:
+        waited = [request.lease, *waited]
+    among = granted & set(waited)
+    return among == set(waited[: len(among)]) and (among == granted or len(among) == len(waited))
 
 
 def _free_is_granted(_: Newcomers, before: World, step: Step) -> bool:
     document = step.after.primary
     if step.request is None or document is None or step.request.kind in {"refresh", "renew"}:
         return True
-    return bool(live(document.holders, before.clock)) or not live(document.queue, before.clock)
+    queue = live(document.queue, before.clock)
+    held = sum(entry.weight for entry in live(document.holders, before.clock))
+    return not queue or held + queue[0].weight > before.capacity
 
 
 def _can_be_had(newcomers: Newcomers, _: World, step: Step) -> bool:
@@ -107,16 +124,48 @@ def _granted_are_told(_: Newcomers, _before: World, step: Step) -> bool:
     world = step.after
     if world.primary is None:
         return True
-    held = {entry.lease for entry in live(world.primary.holders, world.clock)}
+    held = _ids(world.primary.holders, world.clock)
     called = {call.lease for call in world.calls}
     return all(
-        member.lease in called or world.awaits(number)
+        lease in called or world.awaits(number, lease)
         for number, member in enumerate(world.members)
-        if member.phase == "waiting" and member.lease in held
+        for lease in (member.lease, member.upgrade)
+        if lease in held and member.waits_for(lease)
     )
 
 
-ONE_BELIEVES = Property("at most one member believes that it holds the lock", _one_believes)
+def _upgrades_first(_: Newcomers, _before: World, step: Step) -> bool:
+    document = step.after.primary
+    return document is None or all(place.base is None for place in document.queue[1:])
+
+
+def _upgrades_have_leases(_: Newcomers, before: World, step: Step) -> bool:
+    document = step.after.primary
+    if step.request is None or document is None or step.request.kind in {"refresh", "renew"}:
+        return True
+    held = {entry.lease for entry in live(document.holders, before.clock)}
+    bases = [base_of(entry.lease) for entry in document.holders + document.queue]
+    return all(base is None or base in held for base in bases)
+
+
+def _ids(holders: Sequence[Entry], clock: int) -> set[str]:
+    """Of leases, and of upgrades."""
+    return {
+        one
+        for entry in live(tuple(holders), clock)
+        for one in (entry.lease, entry.upgrade)
+        if one is not None
+    }
+
+
+def _but_for_upgrades(entry: Entry) -> Entry:
+    """Which any command may grant."""
+    return replace(entry, upgrade=None, weight=0)
+
+
+ONE_BELIEVES = Property(
+    "at most one member believes that it holds the lock, or as many as fit into it", _one_believes
+)
 TOKENS_GROW = Property("whoever believes has a greater token than all who believed before", _tokens_grow)
 OTHERS_ALONE = Property("no request touches a lease but its own, or revives one", _leaves_others_alone)
 IS_STORED = Property("a grant that is believed in is stored, whatever fails", _believed_is_stored)
@@ -130,6 +179,8 @@ DEAF_DO_NO_HARM = Property(
     "whoever waits and hears nothing, one who comes and asks gets the lock", _deaf_do_no_harm, once=True
 )
 ARE_TOLD = Property("whoever waits and is granted the lock has something under way to it", _granted_are_told)
+UPGRADES_FIRST = Property("an upgrade waits for those who hold the lock alone", _upgrades_first)
+UPGRADES_HAVE_LEASES = Property("no upgrade outlives its lease", _upgrades_have_leases)
 
 PROPERTIES = (
     ONE_BELIEVES,
@@ -144,4 +195,6 @@ PROPERTIES = (
     NOT_SHORTENED,
     DEAF_DO_NO_HARM,
     ARE_TOLD,
+    UPGRADES_FIRST,
+    UPGRADES_HAVE_LEASES,
 )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+from mongolock_async._memory import sharing
 from mongolock_async._memory.document import Document
 
 from .world import FIRST, MARGIN, RETENTION, TICK, TTL, Answer, Request, Stored, World, freeze, live
 
 # The command that is carried out.
 BY = "by"
+# Of one who waits.
+LIFE: dict[str, Any] = {"ttl": TTL * TICK, "first": FIRST * TICK}
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +22,8 @@ class Protocol:
     """What decides. The document's part is the package's own, which the real server is tested against."""
 
     document: type[Document] = Document
+    upgrade: Callable[..., None] = sharing.upgrade
+    downgrade: Callable[..., None] = sharing.downgrade
     # Claims and renewals are answered when a majority has them.
     majority: bool = True
     # Whoever is called makes sure by a read,
@@ -46,20 +53,22 @@ class Protocol:
 
     def change(self, world: World, request: Request) -> tuple[Stored | None, list[str]]:
         """The primary's document after it, and the leases that its answer says it has granted."""
-        clock = self.clock(world, request)
+        clock, size = self.clock(world, request), world.size(request.weight)
         if world.primary is None:
             if request.kind not in {"try", "wait"}:
                 return None, []
             document = self.document()
         else:
-            document = world.primary.thaw(self.document)
+            document = world.primary.thaw(self.document, size)
         match request.kind:
             case "try":
-                document.claim(clock, request.lease, owner="", ttl=TTL * TICK, by=BY)
+                document.claim(clock, request.lease, owner="", ttl=TTL * TICK, by=BY, size=size)
             case "wait":
-                document.queue_up(
-                    clock, request.lease, owner="", ttl=TTL * TICK, first=FIRST * TICK, ear=None, by=BY
-                )
+                document.queue_up(clock, request.lease, owner="", **LIFE, ear=None, by=BY, size=size)
+            case "upgrade":
+                self.upgrade(document, clock, request.lease, owner="", **LIFE, by=BY)
+            case "downgrade":
+                self.downgrade(document, clock, request.lease, by=BY)
             case "ask":
                 document.ask(clock, request.lease, by=BY)
             case "refresh":
@@ -70,7 +79,7 @@ class Protocol:
                 document.release(clock, request.lease, by=BY)
             case "look":
                 pass
-        granted = [holder.lease for holder in document.holders if holder.by == BY]
+        granted = [holder.upgrade or holder.lease for holder in document.holders if holder.by == BY]
         return freeze(document), granted if request.kind not in {"refresh", "renew"} else []
 
     def answer(self, world: World, document: Stored | None, request: Request) -> Answer:
@@ -79,7 +88,7 @@ class Protocol:
             return Answer()
         clock = self.clock(world, request)
         for entry in live(document.holders, clock):
-            if entry.lease == request.lease and request.token in {0, entry.token}:
+            if entry.is_of(request.lease) and request.token in {0, entry.token}:
                 return Answer(entry.token or 0, (entry.expires - clock) // TICK)
         return Answer(waits=any(entry.lease == request.lease for entry in live(document.queue, clock)))
 

@@ -8,6 +8,7 @@ from typing import Literal
 from mongolock_async._memory.document import Document
 from mongolock_async._memory.entry import Entry
 from mongolock_async._protocol.entry import PLACE_MS
+from mongolock_async._protocol.kind import WRITER, Kind, Size, base_of
 
 # A tick is half of what a place in the queue lives; leases live three ticks, and holders give up one early.
 TICK = PLACE_MS // 2
@@ -18,8 +19,10 @@ FIRST = 2
 # Ticks, by which an idle document outlives its last token; more than clocks of primaries differ by.
 RETENTION = 1
 
-Kind = Literal["try", "wait", "ask", "look", "refresh", "renew", "release"]
+Action = Literal["try", "wait", "ask", "look", "refresh", "renew", "release", "upgrade", "downgrade"]
 Phase = Literal["idle", "asking", "unsure", "waiting", "holding", "deaf"]
+# Of an upgrade: as of a claim, until it is had; then it is to be taken back, or that is under way.
+Rise = Literal["", "asking", "unsure", "waiting", "up", "owed", "taking"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +33,10 @@ class Stored:
     holders: tuple[Entry, ...]
     queue: tuple[Entry, ...]
 
-    def thaw(self, kind: type[Document]) -> Document:
-        holders, queue = list(self.holders), list(self.queue)
-        return kind(token=self.token, holders=holders, queue=queue, kind="mutex")
+    def thaw(self, document: type[Document], size: Size) -> Document:
+        holders, queue, capacity = list(self.holders), list(self.queue), size.capacity
+        assert capacity is not None
+        return document(capacity, self.token, holders=holders, queue=queue, kind=size.kind)
 
 
 def freeze(document: Document) -> Stored:
@@ -59,10 +63,11 @@ class Request:
 
     ``heard``: its member still listens. ``undo``: it is given back as soon as it was carried out.
     ``safe``: a majority has what it wrote, or what it asks about. ``since``: when it was sent for the first
-    time. ``token``: of the lease that it renews.
+    time. ``token``: of the lease that it renews. ``lease``: also the id of an upgrade. ``weight``:
+    that it claims.
     """
 
-    kind: Kind
+    kind: Action
     member: int
     lease: str
     since: int
@@ -71,6 +76,7 @@ class Request:
     answer: Answer | None = None
     safe: bool = False
     token: int = 0
+    weight: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,7 @@ class Member:
     ``deaf``: it refreshes its place, and does nothing else. ``stays``: its claim waits if need be. ``since``:
     when it sent its claim, or its last question that was answered. ``until``: when it stops to believe.
     ``writing``: the token of a write that it is about to do. ``offset``: what its clock is ahead by.
+    ``weight``: what it asks for. ``upgrade``: the last one of its lease; ``rise``: what has become of that.
     """
 
     phase: Phase = "idle"
@@ -100,6 +107,15 @@ class Member:
     until: int = 0
     writing: int = 0
     offset: int = 0
+    weight: int = 1
+    upgrade: str = ""
+    rise: Rise = ""
+
+    def waits_for(self, lease: str) -> bool:
+        """Whether it stands in the queue with this lease, or with this upgrade."""
+        if base_of(lease) is None:
+            return self.phase == "waiting"
+        return self.phase == "holding" and (self.rise, self.upgrade) == ("waiting", lease)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +123,7 @@ class World:
     """Everything. ``ahead``: what the primary's clock is ahead by.
 
     ``stamp`` is the token of the last write, ``newest`` the newest that ever wrote, ``believed`` the newest
-    that anybody believed in.
+    that anybody believed to hold all of the lock by. ``capacity``: of the lock.
     """
 
     members: tuple[Member, ...]
@@ -121,10 +137,25 @@ class World:
     stamp: int = 0
     newest: int = 0
     believed: int = 0
+    capacity: int = 1
 
     @property
     def believers(self) -> list[Member]:
         return [member for member in self.members if member.phase == "holding" and self.now < member.until]
+
+    def weight(self, member: Member) -> int:
+        """What it believes to hold, if it believes."""
+        return self.capacity if member.rise == "up" else member.weight
+
+    @property
+    def alone(self) -> list[Member]:
+        """Those who believe that they hold all of the lock."""
+        return [member for member in self.believers if self.weight(member) == self.capacity]
+
+    def size(self, weight: int) -> Size:
+        """What one claims that asks for so much."""
+        kinds: dict[int, Kind] = {1: "mutex", WRITER: "rwlock"}
+        return Size(kinds.get(self.capacity, "semaphore"), weight, self.capacity)
 
     def put(self, number: int, member: Member) -> World:
         return replace(self, members=(*self.members[:number], member, *self.members[number + 1 :]))
@@ -140,9 +171,16 @@ class World:
         """One that is under way already makes no difference."""
         return replace(self, calls=tuple(dict.fromkeys((*self.calls, *calls))))
 
-    def awaits(self, number: int) -> bool:
-        """Whether this member listens for an answer."""
-        return any(request.heard and request.member == number for request in self.requests)
+    def believing(self, number: int) -> World:
+        """One has begun to."""
+        member = self.members[number]
+        alone = self.weight(member) == self.capacity
+        return replace(self, believed=max(self.believed, member.token)) if alone else self
+
+    def awaits(self, number: int, lease: str | None = None) -> bool:
+        """Whether this member listens for an answer; or for one of this lease, or upgrade."""
+        heard = [request.lease for request in self.requests if request.heard and request.member == number]
+        return bool(heard) if lease is None else lease in heard
 
     @property
     def unheard(self) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from chaos.history import History, Place, Section, Wait, Write, violations
+import pytest
+from chaos.history import History, Place, Role, Section, Wait, Write, violations
 
 PATIENCE = 20.0
 
@@ -16,6 +17,10 @@ def broken(**facts: Any) -> list[str]:
 
 def section(begin: float, end: float, token: int, lock: str = "a", weight: int = 1) -> Section:
     return Section(lock, f"s.{token}", token, begin, end, weight)
+
+
+def as_(role: Role, begin: float, end: float, token: int) -> Section:
+    return Section("a", f"s.{token}", token, begin, end, role=role)
 
 
 def place(asked: float, queued: float, token: int | None) -> Place:
@@ -55,6 +60,32 @@ def test_weights_up_to_the_capacity_are_well() -> None:
 def test_weights_beyond_the_capacity_are_seen() -> None:
     shared = [section(1, 5, 5, weight=2), section(2, 5, 6), section(4, 6, 7)]
     assert broken(sections=shared, capacities={"a": 3}) == ["overlap"]
+
+
+def test_readers_beside_each_other_and_beside_an_upgradable_one_are_well() -> None:
+    together = [as_("reader", 1, 4, 7), as_("upgradable", 2, 5, 8), as_("reader", 3, 5, 6)]
+    assert broken(sections=[*together, as_("writer", 5, 6, 9), as_("reader", 6, 7, 10)]) == []
+
+
+@pytest.mark.parametrize("role", ["reader", "upgradable", "writer"])
+def test_one_beside_a_writer_is_seen(role: Role) -> None:
+    assert broken(sections=[as_("writer", 1, 3, 5), as_(role, 2.9, 4, 6)]) == ["beside a writer"]
+    assert broken(sections=[as_(role, 1, 3, 5), as_("writer", 2.9, 4, 6)]) == ["beside a writer"]
+
+
+def test_a_reader_inside_an_upgrade_is_seen() -> None:
+    upgraded = [as_("upgradable", 1, 2, 5), as_("writer", 2, 4, 5), as_("upgradable", 4, 6, 5)]
+    assert broken(sections=[*upgraded, as_("reader", 1, 2, 4), as_("reader", 4, 5, 6)]) == []
+    assert broken(sections=[*upgraded, as_("reader", 1, 2.1, 4)]) == ["beside a writer"]
+
+
+def test_two_upgradable_readers_at_a_time_are_seen() -> None:
+    assert broken(sections=[as_("upgradable", 1, 3, 5), as_("upgradable", 2, 4, 6)]) == ["two upgradable"]
+
+
+def test_tokens_of_writers_grow_and_one_that_is_upgraded_again_has_its_own() -> None:
+    assert broken(sections=[as_("writer", 1, 2, 5), as_("reader", 2, 3, 9), as_("writer", 3, 4, 5)]) == []
+    assert broken(sections=[as_("writer", 1, 2, 6), as_("writer", 3, 4, 5)]) == ["token order"]
 
 
 def test_tokens_that_do_not_grow_are_seen() -> None:

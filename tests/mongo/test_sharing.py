@@ -37,7 +37,7 @@ async def test_to_take_a_lock_of_any_kind_is_one_command_and_to_free_it_is_one(
     assert commands.counts == {"findAndModify": 2}
 
 
-async def test_an_upgrade_is_one_command_and_so_is_a_downgrade(
+async def test_an_upgrade_is_one_command_for_a_majority_and_so_is_a_downgrade(
     locks: LockRepository, commands: CommandLog
 ) -> None:
     lease = await locks.rwlock("x").upgradable().acquire()
@@ -47,6 +47,7 @@ async def test_an_upgrade_is_one_command_and_so_is_a_downgrade(
     assert commands.last("findAndModify")["writeConcern"] == {"w": "majority"}
     await lease.downgrade()
     assert commands.counts == {"findAndModify": 2}
+    assert commands.last("findAndModify")["writeConcern"] == {"w": "majority"}
 
 
 @pytest.mark.parametrize("end", ["release", "downgrade"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import get_args
 
@@ -12,7 +12,7 @@ from exploration.bounds import Bounds
 from exploration.explorer import Explorer, Result
 from exploration.form import digest
 from exploration.mutations import MUTATIONS, Mutation
-from exploration.plans import everything
+from exploration.plans import Plan, everything, upgrades, weights
 from exploration.properties import PROPERTIES
 from exploration.protocol import Protocol
 from exploration.step import Cause
@@ -23,6 +23,9 @@ from exploration.world import MARGIN, Member, World
 # The document's own code runs a million times here; to count its lines would take twice as long.
 
 DOCS = Path(__file__).parents[2] / "docs" / "model.md"
+
+
+LONG = [weights(8), upgrades(6)]
 
 
 def explored(depth: int) -> Result:
@@ -49,6 +52,13 @@ def test_the_protocol_keeps_every_property_within_five_steps_of_a_free_and_of_a_
 @pytest.mark.long
 def test_the_protocol_keeps_every_property_within_six_steps_of_a_free_and_of_a_held_lock() -> None:
     assert explored(6).broken is None
+
+
+@pytest.mark.parametrize(
+    "plan", [weights(5), upgrades(4), *(pytest.param(plan, marks=pytest.mark.long) for plan in LONG)]
+)
+def test_a_lock_that_is_shared_keeps_every_property(plan: Plan) -> None:
+    assert Explorer(Protocol(), plan.bounds, PROPERTIES).run().broken is None
 
 
 def test_two_members_that_try_and_release_keep_every_property_however_long_it_goes_on() -> None:
@@ -97,6 +107,8 @@ def test_each_property_is_broken_by_a_mutation() -> None:
 
 TWO = Bounds(2, 1, unheard=1, queued=True)
 THREE = Bounds(queued=True)
+# An upgradable reader and a reader.
+SHARED = replace(upgrades(0).bounds, members=2)
 
 
 @pytest.mark.parametrize(
@@ -104,13 +116,16 @@ THREE = Bounds(queued=True)
     [
         (TWO, 4),
         (THREE, 3),
+        (SHARED, 5),
         pytest.param(TWO, 6, marks=pytest.mark.long),
         pytest.param(THREE, 4, marks=pytest.mark.long),
+        pytest.param(SHARED, 6, marks=pytest.mark.long),
+        pytest.param(weights(0).bounds, 6, marks=pytest.mark.long),
     ],
 )
 def test_worlds_of_one_form_have_the_same_future(bounds: Bounds, depth: int) -> None:
     steps = Steps(Protocol(), bounds)
-    first = {digest(world): world for world in bounds.starts()}
+    first = {digest(world): world for world in map(partial(opened, steps), bounds.starts())}
     frontier = list(first.values())
     merged = 0
     for _ in range(depth):
@@ -124,6 +139,12 @@ def test_worlds_of_one_form_have_the_same_future(bounds: Bounds, depth: int) -> 
                 assert future(steps, like) == future(steps, world)
         frontier = reached
     assert merged > 100
+
+
+def opened(steps: Steps, world: World) -> World:
+    for beginning in steps.bounds.opening:
+        world = next(step.after for step in steps.after(world) if step.text.startswith(beginning))
+    return world
 
 
 def future(steps: Steps, world: World) -> set[bytes]:
