@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 
 from mongolock_async._errors import LeaseLostError, LockError
@@ -40,6 +41,7 @@ class Upgrades:
         self._lifetime = lifetime
         self._numbers = itertools.count(1)
         self._under_way: set[Holding] = set()
+        self._withdrawals: dict[Holding, asyncio.Task[None]] = {}
 
     async def upgrade(self, holding: Holding, timeout: float | None) -> None:
         """Wait until it weighs all of the lock; with a timeout of 0, ask once."""
@@ -95,8 +97,18 @@ class Upgrades:
         return False
 
     async def _take_back(self, holding: Holding) -> None:
-        assert holding.upgrade is not None
-        reply = await self._background.finish(self._backend.withdraw(holding.name, holding.upgrade))
+        """One command at a time. Whoever waited for another's sends none, unless that has failed."""
+        upgrade = holding.upgrade
+        while withdrawal := self._withdrawals.get(holding):
+            await asyncio.wait([withdrawal])
+        if upgrade is not None and holding.upgrade == upgrade:  # else, a later one may stand there
+            withdrawal = self._background.spawn(self._withdraw(holding, upgrade))
+            self._withdrawals[holding] = withdrawal
+            withdrawal.add_done_callback(lambda _: self._withdrawals.pop(holding))
+            await asyncio.shield(withdrawal)
+
+    async def _withdraw(self, holding: Holding, upgrade: str) -> None:
+        reply = await self._backend.withdraw(holding.name, upgrade)
         holding.upgrade = None
         if reply is None or reply.grant is None:  # it is over; or the driver has repeated the command
             await self._leases.renew(holding)

@@ -1,0 +1,88 @@
+"""An upgrade or a downgrade of a lease beside another, and what is left of many."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from faulty import Fault, FaultyLocks, lost
+from virtual import settle
+from waiters import look, now, rests
+
+from mongolock_async import Lease, LockBackendError, LockRepository
+from mongolock_async._protocol.kind import UPGRADABLE, WRITER
+
+
+async def upgraded(locks: LockRepository) -> Lease:
+    lease = await locks.rwlock("cfg").upgradable().acquire(keep_alive=True)
+    await lease.upgrade()
+    return lease
+
+
+async def weights(locks: LockRepository) -> list[int]:
+    return [holder.weight for holder in (await look(locks, "cfg")).holders]
+
+
+async def test_an_upgrade_beside_a_downgrade_comes_after_it(
+    locks: LockRepository, others: LockRepository, memory: FaultyLocks
+) -> None:
+    lease = await upgraded(locks)
+    memory.faults.append(Fault("withdraw", delay=1, answer=True))
+    downgrade = asyncio.create_task(lease.downgrade())
+    await asyncio.sleep(0.5)
+    await lease.upgrade()
+    assert await downgrade is True
+    assert await weights(locks) == [WRITER]
+    await lease.downgrade()
+    assert await weights(locks) == [UPGRADABLE]
+    assert await others.rwlock("cfg").read().obtain() is not None
+
+
+async def test_two_downgrades_at_a_time_are_one_command(locks: LockRepository, memory: FaultyLocks) -> None:
+    lease = await upgraded(locks)
+    memory.faults.append(Fault("withdraw", delay=1))
+    assert await asyncio.gather(lease.downgrade(), lease.downgrade()) == [True, True]
+    assert memory.sent["withdraw"] == 1
+    assert await weights(locks) == [UPGRADABLE]
+
+
+async def test_a_downgrade_that_waited_for_one_that_failed_is_sent_itself(
+    locks: LockRepository, memory: FaultyLocks
+) -> None:
+    lease = await upgraded(locks)
+    memory.faults.append(lost("withdraw", delay=1))
+    first, second = await asyncio.gather(lease.downgrade(), lease.downgrade(), return_exceptions=True)
+    assert isinstance(first, LockBackendError)
+    assert second is True
+    assert await weights(locks) == [UPGRADABLE]
+
+
+async def test_a_downgrade_that_came_before_an_upgrade_takes_nothing_from_it(
+    locks: LockRepository, memory: FaultyLocks
+) -> None:
+    lease = await upgraded(locks)
+    memory.faults.append(lost("withdraw", delay=1))
+
+    async def fail_and_upgrade() -> None:
+        with pytest.raises(LockBackendError):
+            await lease.downgrade()
+        await lease.upgrade()
+
+    await asyncio.gather(fail_and_upgrade(), lease.downgrade())
+    assert await weights(locks) == [WRITER]
+
+
+async def test_a_downgrade_that_is_cancelled_goes_on_and_the_next_upgrade_waits_for_it(
+    locks: LockRepository, memory: FaultyLocks
+) -> None:
+    lease = await upgraded(locks)
+    memory.faults.append(Fault("withdraw", delay=1))
+    downgrade = asyncio.create_task(lease.downgrade())
+    await settle()
+    downgrade.cancel()
+    began = now()
+    await lease.upgrade()
+    assert now() - began == pytest.approx(1, abs=0.01)
+    assert memory.sent["withdraw"] == 1
+    await lease.release()
+    assert rests(locks)
