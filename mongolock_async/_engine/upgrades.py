@@ -46,7 +46,9 @@ class Upgrades:
     async def upgrade(self, holding: Holding, timeout: float | None) -> None:
         """Wait until it weighs all of the lock; with a timeout of 0, ask once."""
         self._begin(holding)
-        if holding.upgraded:
+        if holding.upgraded or holding.ended is not None:
+            if not holding.held:
+                raise self._loss(holding)
             return
         self._under_way.add(holding)
         try:
@@ -92,9 +94,12 @@ class Upgrades:
                 holding.upgraded = True
                 return True
         if holding.ended is not None or not await self._leases.renew(holding):
-            reason = holding.ended or EXPIRED
-            raise LeaseLostError(holding.name, holding.owner, holding.fencing_token, reason)
+            raise self._loss(holding)
         return False
+
+    def _loss(self, holding: Holding) -> LeaseLostError:
+        reason = holding.ended or EXPIRED
+        return LeaseLostError(holding.name, holding.owner, holding.fencing_token, reason)
 
     async def _take_back(self, holding: Holding) -> None:
         """One command at a time. Whoever waited for another's sends none, unless that has failed."""

@@ -1,4 +1,4 @@
-"""An upgrade or a downgrade of a lease beside another, and what is left of many."""
+"""An upgrade or a downgrade of a lease beside or after another, and what is left of many."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from faulty import Fault, FaultyLocks, lost
 from virtual import settle
 from waiters import look, now, rests
 
-from mongolock_async import Lease, LockBackendError, LockRepository
+from mongolock_async import Lease, LeaseLostError, LockBackendError, LockRepository
 from mongolock_async._protocol.kind import UPGRADABLE, WRITER
 
 
@@ -86,3 +86,15 @@ async def test_a_downgrade_that_is_cancelled_goes_on_and_the_next_upgrade_waits_
     assert memory.sent["withdraw"] == 1
     await lease.release()
     assert rests(locks)
+
+
+async def test_another_upgrade_of_an_upgraded_lease_that_is_over_is_a_loss(
+    locks: LockRepository, memory: FaultyLocks
+) -> None:
+    lease = await locks.rwlock("cfg").upgradable(ttl=5).acquire()
+    await lease.upgrade()
+    await asyncio.sleep(6)
+    sent = memory.sent.copy()
+    with pytest.raises(LeaseLostError, match="expired"):
+        await lease.upgrade()
+    assert memory.sent == sent
