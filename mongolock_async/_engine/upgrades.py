@@ -93,7 +93,10 @@ class Upgrades:
             if granted is not None and holding.held:
                 holding.upgraded = True
                 return True
-        if holding.ended is not None or not await self._leases.renew(holding):
+        if holding.ended is None:
+            async with caller.until_answered():
+                await self._background.finish(self._leases.renew(holding))
+        if not holding.held:
             raise self._loss(holding)
         return False
 
