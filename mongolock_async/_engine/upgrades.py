@@ -85,11 +85,11 @@ class Upgrades:
         """Whether it was granted; else its place was lost, but not its lease."""
         self._lifetime.check()
         place = Place(holding.name, upgrade_id(holding.id, next(self._numbers)), self._clock)
-        holding.on_end(lambda _: place.withdraw())
         if holding.ended is None:
             holding.upgrade = place.id
             first = None if caller.timeout == 0 else self._leases.first(caller.request)
-            granted = await self._waiting.stand(caller, place, first)
+            with holding.watched(lambda _: place.withdraw()):
+                granted = await self._waiting.stand(caller, place, first)
             if granted is not None and holding.held:
                 holding.upgraded = True
                 return True

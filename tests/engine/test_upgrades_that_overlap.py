@@ -9,7 +9,7 @@ from faulty import Fault, FaultyLocks, lost
 from virtual import settle
 from waiters import look, now, rests
 
-from mongolock_async import Lease, LeaseLostError, LockBackendError, LockRepository
+from mongolock_async import Lease, LeaseLostError, LockBackendError, LockError, LockRepository
 from mongolock_async._protocol.kind import UPGRADABLE, WRITER
 
 
@@ -98,3 +98,29 @@ async def test_another_upgrade_of_an_upgraded_lease_that_is_over_is_a_loss(
     with pytest.raises(LeaseLostError, match="expired"):
         await lease.upgrade()
     assert memory.sent == sent
+
+
+async def test_many_upgrades_leave_nothing_behind(locks: LockRepository) -> None:
+    lease = await upgraded(locks)
+    await lease.downgrade()
+    before = len(lease._holding._on_end)
+    for _ in range(100):
+        await lease.upgrade()
+        await lease.downgrade()
+    assert len(lease._holding._on_end) == before == 1
+    await lease.release()
+    assert rests(locks)
+
+
+async def test_closing_ends_the_pause_of_an_upgrade(memory: FaultyLocks) -> None:
+    locks = LockRepository(memory)
+    lease = await locks.rwlock("cfg").upgradable().acquire(keep_alive=True)
+    late = lease._holding.request.upgrade()
+    await memory.backend().claim(late, f"{lease._holding.id}+99")
+    upgrade = asyncio.create_task(lease.upgrade())
+    await asyncio.sleep(10)
+    began = now()
+    await locks.aclose()
+    assert now() == began
+    with pytest.raises(LockError, match="closed"):
+        await upgrade
