@@ -8,7 +8,6 @@ import itertools
 from mongolock_async._errors import LeaseLostError, LockError
 from mongolock_async._protocol.kind import upgrade_id
 
-from . import clock as clocks
 from .backend import Backend
 from .background import Background
 from .caller import Caller
@@ -79,7 +78,7 @@ class Upgrades:
             caller.check()
             self._lifetime.check()
             async with caller.until_served():
-                await clocks.sleep(self._clock, backoff.pause(None))
+                await self._lifetime.sleep(backoff.pause(None))
 
     async def _stand(self, caller: Caller, holding: Holding) -> bool:
         """Whether it was granted; else its place was lost, but not its lease."""
