@@ -51,7 +51,7 @@ class Upgrades:
             return
         self._under_way.add(holding)
         try:
-            caller = Caller(holding.request.upgrade(), timeout, self._clock)
+            caller = Caller(holding.request.upgrade(), timeout, self._clock, token=holding.fencing_token)
             await self._waiting.in_time(caller, self._wait(caller, holding))
         finally:
             self._under_way.discard(holding)

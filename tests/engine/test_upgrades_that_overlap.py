@@ -9,7 +9,14 @@ from faulty import Fault, FaultyLocks, lost
 from virtual import settle
 from waiters import look, now, rests
 
-from mongolock_async import Lease, LeaseLostError, LockBackendError, LockError, LockRepository
+from mongolock_async import (
+    Lease,
+    LeaseLostError,
+    LockBackendError,
+    LockError,
+    LockRepository,
+    LockTimeoutError,
+)
 from mongolock_async._protocol.kind import UPGRADABLE, WRITER
 
 
@@ -124,3 +131,23 @@ async def test_closing_ends_the_pause_of_an_upgrade(memory: FaultyLocks) -> None
     assert now() == began
     with pytest.raises(LockError, match="closed"):
         await upgrade
+
+
+async def test_a_timeout_of_an_upgrade_names_another_holder(
+    locks: LockRepository, others: LockRepository
+) -> None:
+    lease = await locks.rwlock("cfg").upgradable("me").acquire(keep_alive=True)
+    await others.rwlock("cfg").read("he").acquire(keep_alive=True)
+    for timeout in (0, 5):
+        with pytest.raises(LockTimeoutError, match="held by 'he'"):
+            await lease.upgrade(timeout)
+
+
+async def test_a_timeout_of_an_upgrade_that_nobody_reads_beside_names_nobody(
+    locks: LockRepository, memory: FaultyLocks
+) -> None:
+    lease = await locks.rwlock("cfg").upgradable("me").acquire(keep_alive=True)
+    await memory.backend().claim(lease._holding.request.upgrade(), f"{lease._holding.id}+99")
+    with pytest.raises(LockTimeoutError) as error:
+        await lease.upgrade(timeout=0)
+    assert (error.value.owner, error.value.age) == (None, None)
