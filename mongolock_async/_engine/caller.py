@@ -30,15 +30,23 @@ class Caller:
         request: what it waits for.
         timeout: for how many seconds; None: for ever.
         began: since when.
+        token: that of the lease that it is to upgrade, which is in nobody's way; None: it is for a new lease.
         leaving: what takes its place out of the queue.
     """
 
     def __init__(
-        self, request: Request, timeout: float | None, clock: Clock, began: float | None = None
+        self,
+        request: Request,
+        timeout: float | None,
+        clock: Clock,
+        began: float | None = None,
+        *,
+        token: int | None = None,
     ) -> None:
         self.request = request
         self.timeout = timeout
         self.began = clock.now() if began is None else began
+        self.token = token
         self.leaving: asyncio.Task[None] | None = None
         self._clock = clock
 

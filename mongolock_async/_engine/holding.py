@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from mongolock_async._protocol.request import Request, TtlChange
 
@@ -189,6 +189,16 @@ class Holding:
             callback(self)
         else:
             self._on_end.append(callback)
+
+    @contextmanager
+    def watched(self, callback: Callable[[Holding], None]) -> Iterator[None]:
+        """As ``on_end``, if it ends during the block."""
+        self.on_end(callback)
+        try:
+            yield
+        finally:
+            with suppress(ValueError):  # it was called
+                self._on_end.remove(callback)
 
     def _watch(self) -> None:
         with self._changing:

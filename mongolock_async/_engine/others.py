@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -25,10 +25,10 @@ NOBODY = ""
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the server said last of a lock, and when: whether it is taken, and who holds it."""
+    """What the server said last of a lock, and when: whether it is taken, and who hold it."""
 
     taken: bool
-    holder: Person | None
+    holders: Sequence[Person]
     when: float
 
 
@@ -80,7 +80,7 @@ class Others:
             self._crowded.discard(name)
         else:
             self._crowded.add(name)
-        self._seen[name] = Answer(reply.taken, next(iter(reply.holders), None), self._clock.now())
+        self._seen[name] = Answer(reply.taken, reply.holders, self._clock.now())
 
     def crowded(self, name: str) -> bool:
         """Whether others waited for it, too, when that was last told."""
@@ -112,10 +112,12 @@ class Others:
         seen = self._seen.get(caller.request.name)
         if seen is None or not seen.taken or seen.when < caller.began:
             return None
-        if seen.holder is None:
+        in_the_way = (one for one in seen.holders if caller.token is None or one.get("token") != caller.token)
+        holder = next(in_the_way, None)
+        if holder is None:
             return LockTimeoutError(caller.request.name, caller.timeout)
-        age = seen.holder["age_ms"] / 1000 + self._clock.now() - seen.when
-        return LockTimeoutError(caller.request.name, caller.timeout, seen.holder["owner"], age)
+        age = holder["age_ms"] / 1000 + self._clock.now() - seen.when
+        return LockTimeoutError(caller.request.name, caller.timeout, holder["owner"], age)
 
     async def _look(self, name: str) -> None:
         try:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 
 from mongolock_async._errors import LeaseLostError, LockError
 from mongolock_async._protocol.kind import upgrade_id
 
-from . import clock as clocks
 from .backend import Backend
 from .background import Background
 from .caller import Caller
@@ -40,15 +40,18 @@ class Upgrades:
         self._lifetime = lifetime
         self._numbers = itertools.count(1)
         self._under_way: set[Holding] = set()
+        self._withdrawals: dict[Holding, asyncio.Task[None]] = {}
 
     async def upgrade(self, holding: Holding, timeout: float | None) -> None:
         """Wait until it weighs all of the lock; with a timeout of 0, ask once."""
         self._begin(holding)
-        if holding.upgraded:
+        if holding.upgraded or holding.ended is not None:
+            if not holding.held:
+                raise self._loss(holding)
             return
         self._under_way.add(holding)
         try:
-            caller = Caller(holding.request.upgrade(), timeout, self._clock)
+            caller = Caller(holding.request.upgrade(), timeout, self._clock, token=holding.fencing_token)
             await self._waiting.in_time(caller, self._wait(caller, holding))
         finally:
             self._under_way.discard(holding)
@@ -75,28 +78,44 @@ class Upgrades:
             caller.check()
             self._lifetime.check()
             async with caller.until_served():
-                await clocks.sleep(self._clock, backoff.pause(None))
+                await self._lifetime.sleep(backoff.pause(None))
 
     async def _stand(self, caller: Caller, holding: Holding) -> bool:
         """Whether it was granted; else its place was lost, but not its lease."""
         self._lifetime.check()
         place = Place(holding.name, upgrade_id(holding.id, next(self._numbers)), self._clock)
-        holding.on_end(lambda _: place.withdraw())
         if holding.ended is None:
             holding.upgrade = place.id
             first = None if caller.timeout == 0 else self._leases.first(caller.request)
-            granted = await self._waiting.stand(caller, place, first)
+            with holding.watched(lambda _: place.withdraw()):
+                granted = await self._waiting.stand(caller, place, first)
             if granted is not None and holding.held:
                 holding.upgraded = True
                 return True
-        if holding.ended is not None or not await self._leases.renew(holding):
-            reason = holding.ended or EXPIRED
-            raise LeaseLostError(holding.name, holding.owner, holding.fencing_token, reason)
+        if holding.ended is None:
+            async with caller.until_answered():
+                await self._background.finish(self._leases.renew(holding))
+        if not holding.held:
+            raise self._loss(holding)
         return False
 
+    def _loss(self, holding: Holding) -> LeaseLostError:
+        reason = holding.ended or EXPIRED
+        return LeaseLostError(holding.name, holding.owner, holding.fencing_token, reason)
+
     async def _take_back(self, holding: Holding) -> None:
-        assert holding.upgrade is not None
-        reply = await self._background.finish(self._backend.withdraw(holding.name, holding.upgrade))
+        """One command at a time. Whoever waited for another's sends none, unless that has failed."""
+        upgrade = holding.upgrade
+        while withdrawal := self._withdrawals.get(holding):
+            await asyncio.wait([withdrawal])
+        if upgrade is not None and holding.upgrade == upgrade:  # else, a later one may stand there
+            withdrawal = self._background.spawn(self._withdraw(holding, upgrade))
+            self._withdrawals[holding] = withdrawal
+            withdrawal.add_done_callback(lambda _: self._withdrawals.pop(holding))
+            await asyncio.shield(withdrawal)
+
+    async def _withdraw(self, holding: Holding, upgrade: str) -> None:
+        reply = await self._backend.withdraw(holding.name, upgrade)
         holding.upgrade = None
         if reply is None or reply.grant is None:  # it is over; or the driver has repeated the command
             await self._leases.renew(holding)

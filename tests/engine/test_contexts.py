@@ -7,10 +7,10 @@ from collections import defaultdict
 from contextvars import ContextVar
 
 import pytest
-from faulty import FaultyLocks, unanswered
-from waiters import waiting
+from faulty import Fault, FaultyLocks, unanswered
+from waiters import now, waiting
 
-from mongolock_async import LockBackendError, LockRepository
+from mongolock_async import LockBackendError, LockRepository, LockTimeoutError
 
 deadline: ContextVar[str | None] = ContextVar("deadline", default=None)
 
@@ -60,3 +60,46 @@ async def test_no_command_sees_what_its_caller_has_set(
         *("index", "create", "view", "page", "force"),
     }
     assert set.union(*memory.deadlines.values()) == {None}
+
+
+async def test_no_renewal_of_an_upgrade_or_a_downgrade_sees_it_either(
+    locks: LockRepository, others: LockRepository, memory: WatchedLocks
+) -> None:
+    deadline.set("his")
+    lease = await locks.rwlock("cfg").upgradable(ttl=60).acquire()
+    reader = await others.rwlock("cfg").read().acquire()
+    with pytest.raises(LockTimeoutError):
+        await lease.upgrade(timeout=0)
+    assert memory.sent["prolong"] == 1
+    await reader.release()
+    await lease.upgrade()
+    await others.force_release("cfg")
+    assert await lease.downgrade() is False
+    assert memory.sent["prolong"] == 2
+    assert set.union(*memory.deadlines.values()) == {None}
+
+
+async def test_a_cancelled_upgrade_does_not_cut_off_its_renewal(
+    locks: LockRepository, others: LockRepository, memory: WatchedLocks
+) -> None:
+    lease = await locks.rwlock("cfg").upgradable(ttl=60).acquire()
+    _reader = await others.rwlock("cfg").read(ttl=60).acquire()
+    await asyncio.sleep(20)
+    memory.faults.append(Fault("prolong", delay=0.5))
+    upgrade = asyncio.create_task(lease.upgrade(timeout=0))
+    await asyncio.sleep(0.1)
+    upgrade.cancel()
+    await asyncio.sleep(1)
+    assert lease.remaining > 50
+
+
+async def test_a_silent_server_holds_up_no_upgrade_by_its_renewal(
+    locks: LockRepository, others: LockRepository, memory: WatchedLocks
+) -> None:
+    lease = await locks.rwlock("cfg").upgradable(ttl=60).acquire()
+    _reader = await others.rwlock("cfg").read(ttl=60).acquire()
+    memory.faults.append(Fault("prolong", delay=10))
+    began = now()
+    with pytest.raises(LockTimeoutError):
+        await lease.upgrade(timeout=0)
+    assert now() - began < 1.1
