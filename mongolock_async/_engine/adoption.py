@@ -56,4 +56,4 @@ class Adoption:
     async def _undo(self, name: str, new: str, adopting: asyncio.Task[Adopted | None]) -> None:
         """Withdraw what nobody wants."""
         await asyncio.wait([adopting])
-        await self._leases.withdraw(name, new, keeps=True)
+        await self._leases.withdrawals.withdraw(name, new, keeps=True)

@@ -128,10 +128,11 @@ class Backend(Renewer, Protocol):
         A claim that raised ``LockBackendError`` may have been granted: ``withdraw`` must follow.
         """
 
-    async def ask(self, name: str, lease: str, *, mutex: bool = False) -> Reply | None:
+    async def ask(self, name: str, lease: str, *, mutex: bool = False, keeps: bool = False) -> Reply | None:
         """Refresh a place, or give what it was granted its whole ttl; None: there is no document any more.
 
         Also takes what dead holders have left. ``mutex``, here and below: the lock is one that nobody shares.
+        ``keeps``: from its grant, the name stays taken for what was asked for.
         """
 
     async def look(self, name: str, lease: str) -> Reply | None:

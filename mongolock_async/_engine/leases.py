@@ -1,13 +1,12 @@
-"""The leases of one member: it claims them, keeps them alive, and withdraws what nobody wants."""
+"""The leases of one member: it claims them, and keeps them alive."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
 from collections.abc import Sequence
 
-from mongolock_async._errors import LeaseLostError, LockBackendError, LockError
+from mongolock_async._errors import LeaseLostError, LockBackendError
 from mongolock_async._protocol.reply import Grant, Reply
 from mongolock_async._protocol.request import Request
 from mongolock_async._settings import default_margin
@@ -25,14 +24,11 @@ from .refusal import check
 from .renewable import Renew, Renewable
 from .renewal_thread import RenewalThread
 from .reports import Losses
-
-logger = logging.getLogger("mongolock_async")
+from .withdrawals import Withdrawals
 
 # Seconds that a grant by somebody else's command lives at first, or four times the margin if that is more.
 FIRST = 10.0
 MILLISECOND = 0.001
-# How many claims that could not be withdrawn are remembered.
-REMEMBERED = 1000
 
 Claimed = tuple[float, Reply]
 
@@ -54,7 +50,7 @@ class Leases:
         losses: how many ended without having been released or exported.
         obtained: from sending a claim that won to its answer.
         handed: from the grant to one who waited to its first command, by the server's clock.
-        left_behind: the ids of the last claims that could not be withdrawn.
+        withdrawals: of what nobody wants.
     """
 
     def __init__(
@@ -82,7 +78,7 @@ class Leases:
         self._losses = Losses(clock)
         self.obtained = Recorder()
         self.handed = Recorder()
-        self.left_behind: dict[str, None] = {}
+        self.withdrawals = Withdrawals(backend, background)
         self._member = member
         self._backend = backend
         self._renewals = renewals
@@ -124,7 +120,9 @@ class Leases:
                     raise LeaseLostError(request.name, request.owner, grant.fencing_token, SLOW)
         except LockBackendError:
             mutex = request.size.mutex
-            self.withdraw_soon(request.name, lease_id, mutex=mutex)  # it may have been granted all the same
+            self.withdrawals.soon(
+                request.name, lease_id, mutex=mutex
+            )  # it may have been granted all the same
             raise
         check(request, reply)
         return sent, reply
@@ -132,7 +130,7 @@ class Leases:
     async def ask(self, request: Request, lease_id: str) -> tuple[float, Reply | None]:
         """What one who waits has got by now; takes what a dead holder has left."""
         sent = self._clock.now()
-        reply = await self._backend.ask(request.name, lease_id, mutex=request.size.mutex)
+        reply = await self._ask(request, lease_id)
         if reply is None or reply.grant is None:
             return sent, reply
         return await self._in_time(request, lease_id, sent, reply)
@@ -149,7 +147,7 @@ class Leases:
         holding.on_end(self._ended)
         holding.confirm(sent, grant.remaining)
         if holding.ended is not None:
-            self.withdraw_soon(holding.name, lease_id)
+            self.withdrawals.soon(holding.name, lease_id)
             raise LeaseLostError(holding.name, holding.owner, token, SLOW)
         if request.keep_alive:
             if grant.remaining < request.ttl - grant.age - MILLISECOND:
@@ -176,31 +174,11 @@ class Leases:
             self._let_go(holding)
         return holding.held
 
-    def withdraw_soon(self, name: str, lease_id: str, **how: bool) -> None:
-        """Take out, in the background, what nobody wants."""
-        self._background.spawn(self.withdraw(name, lease_id, **how))
-
-    async def withdraw(self, name: str, lease_id: str, **how: bool) -> Reply | None:
-        """Take out what there is of a claim; where it stood, where the server says so.
-
-        ``how``: as ``Backend.withdraw`` has it.
-        """
-        try:
-            reply = await self._backend.withdraw(name, lease_id, **how)
-        except LockError as error:
-            logger.warning("a lease of %r was not withdrawn; it expires by itself: %s", name, error)
-            self.left_behind[lease_id] = None
-            if len(self.left_behind) > REMEMBERED:
-                del self.left_behind[next(iter(self.left_behind))]
-            return None
-        self.left_behind.pop(lease_id, None)
-        return reply
-
     async def undo(self, request: Request, lease_id: str, claim: asyncio.Task[Claimed]) -> None:
         """Withdraw what a claim may get whose caller has gone."""
         await asyncio.wait([claim])
         if not claim.cancelled() and claim.exception() is None and claim.result()[1].grant is not None:
-            await self.withdraw(request.name, lease_id, mutex=request.size.mutex)
+            await self.withdrawals.withdraw(request.name, lease_id, mutex=request.size.mutex)
 
     def close(self) -> None:
         """All leases are over. Those of blocks are released when their bodies have ended, all others now."""
@@ -213,15 +191,19 @@ class Leases:
     def _let_go(self, holding: Holding) -> None:
         """Release, in the background, what is over for us."""
         mutex = holding.request.size.mutex
-        self.withdraw_soon(holding.name, holding.id, mutex=mutex, keeps=holding.keeps)
+        self.withdrawals.soon(holding.name, holding.id, mutex=mutex, keeps=holding.keeps)
 
     async def _in_time(self, request: Request, lease_id: str, sent: float, reply: Reply) -> Claimed:
         """A grant whose answer came late says little about what is left: it is asked for again."""
         if self._clock.now() - sent <= request.ttl / 2:
             return sent, reply
         sent = self._clock.now()
-        again = await self._backend.ask(request.name, lease_id, mutex=request.size.mutex)
+        again = await self._ask(request, lease_id)
         return sent, reply.followed_by(again)
+
+    async def _ask(self, request: Request, lease_id: str) -> Reply | None:
+        keeps = request.at_least is not None
+        return await self._backend.ask(request.name, lease_id, mutex=request.size.mutex, keeps=keeps)
 
     def _margin(self, ttl: float) -> float:
         margin = default_margin(ttl) if self._clock_margin is None else self._clock_margin

@@ -52,7 +52,7 @@ class Once:
         try:
             done = await self._backend.finish(holding.name, holding.id, holding.fencing_token)
         except LockBackendError:
-            self._leases.withdraw_soon(holding.name, holding.id)  # if it is not done, others may try
+            self._leases.withdrawals.soon(holding.name, holding.id)  # if it is not done, others may try
             raise
         self._waiting.released(holding.name)
         return done

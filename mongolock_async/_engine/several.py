@@ -115,7 +115,7 @@ class Several:
         _raise_loss(block, reasons, error, ours=ours)
 
     async def _withdraw(self, holding: Holding) -> None:
-        await self._member.leases.withdraw(holding.name, holding.id, mutex=True)
+        await self._member.leases.withdrawals.withdraw(holding.name, holding.id, mutex=True)
         self._member.waiting.released(holding.name)
 
     async def _end(self, holdings: Sequence[Holding]) -> list[str | None]:

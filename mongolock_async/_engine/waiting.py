@@ -110,7 +110,7 @@ class Waiting:
         while True:
             self._lifetime.check()
             lease_id = self._leases.new_id()
-            place = Place(request.name, lease_id, self._clock, keep_alive=request.keep_alive)
+            place = Place(request.name, lease_id, self._clock, keep_alive=request.is_made_whole)
             granted = await self.stand(caller, place, self._leases.first(request))
             if granted is not None:
                 return self._leases.hold(request, place.id, *granted)
@@ -231,7 +231,7 @@ class Waiting:
     async def _leave(self, place: Place, *, stood: bool) -> None:
         if place.command is not None:
             await asyncio.wait([place.command])
-        reply = await self._leases.withdraw(place.name, place.id)
+        reply = await self._leases.withdrawals.withdraw(place.name, place.id)
         # That nobody holds it now may come of this very leaving; and after a loss, we may be the holder.
         if stood and reply is not None and reply.holders:
             self.others.see(place.name, reply)
@@ -239,8 +239,8 @@ class Waiting:
     def _hear(self, call: Call) -> None:
         if place := self._places.get(call.lease):
             place.called(call)
-        elif call.lease in self._leases.left_behind:
-            self._leases.withdraw_soon(call.name, call.lease)
+        elif call.lease in self._leases.withdrawals.left_behind:
+            self._leases.withdrawals.soon(call.name, call.lease)
 
     def _wake(self) -> None:
         """Calls may have been missed: only a look tells."""

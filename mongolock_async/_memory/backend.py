@@ -100,11 +100,11 @@ class MemoryBackend(Commands):
 
         return await self._on(name, work)
 
-    async def ask(self, name: str, lease: str, *, mutex: bool = False) -> Reply | None:
+    async def ask(self, name: str, lease: str, *, mutex: bool = False, keeps: bool = False) -> Reply | None:
         """See ``Backend``."""
 
         def work(document: Document, now: int, by: str) -> Reply:
-            document.ask(now, lease, by=by, mutex=mutex)
+            document.ask(now, lease, by=by, mutex=mutex, keeps=keeps)
             return Reply(answers.reply(document, lease, now, by=by))
 
         return await self._command(lambda: self._granting(name, work, lease))

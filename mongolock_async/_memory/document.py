@@ -14,7 +14,7 @@ from mongolock_async._protocol.kind import MUTEX, Size
 from mongolock_async._protocol.request import TickRequest
 from mongolock_async._settings import Owner
 
-from .entry import Entry, is_held, later, left_of
+from .entry import Entry, is_held, later, left_of, whole
 from .transition import Transition
 
 
@@ -70,15 +70,18 @@ class Document(Transition):
             self.boundary = current
             self.expires_at = max(self.expires_at or 0, current + tick.kept_ms)
 
-    def ask(self, now: int, lease: str, *, by: str, mutex: bool = False) -> None:
-        """Refresh a place, or give its grant the whole ttl; take what dead holders have left."""
+    def ask(self, now: int, lease: str, *, by: str, mutex: bool = False, keeps: bool = False) -> None:
+        """Refresh a place, or give its grant the whole ttl; take what dead holders have left.
+
+        ``keeps``: the name of its grant stays taken for its ``at_least``.
+        """
         self.expire(now)
         self.holders = [
-            later(entry, now + entry.ttl) if entry.lease == lease and entry.expires > now else entry
+            whole(entry, now, keeps=keeps) if entry.lease == lease and entry.expires > now else entry
             for entry in self.holders
         ]
         self.queue = [later(entry, now + PLACE_MS) if entry.lease == lease else entry for entry in self.queue]
-        self.serve(now, lease, by, stay=True, mutex=mutex)
+        self.serve(now, lease, by, stay=True, keeps=keeps, mutex=mutex)
 
     def release(
         self,
@@ -122,7 +125,7 @@ class Document(Transition):
         if joins:
             entry = Entry(waiter, owner, 1, ttl, now, now + PLACE_MS, first, ear)
             self.queue.append(replace(entry, at_least=at_least, value=value))
-        self.serve(now, waiter, by, stay=True, mutex=True)
+        self.serve(now, waiter, by, stay=True, keeps=at_least is not None, mutex=True)
 
     def force(self, now: int, *, by: str, token: int | None = None) -> None:
         """Take every holder out, or the one with this token."""
@@ -190,7 +193,8 @@ class Document(Transition):
             self.capacity, self.kind = size.capacity, size.kind
         if joins and self._joins(entry.lease, size):
             self.queue.append(entry)
-        self.serve(now, entry.lease, by, stay=wait, mutex=size.mutex)
+        keeps = entry.at_least is not None
+        self.serve(now, entry.lease, by, stay=wait, keeps=keeps, mutex=size.mutex)
 
     def _joins(self, lease: str, size: Size) -> bool:
         known = any(other.lease == lease for other in self.holders + self.queue)

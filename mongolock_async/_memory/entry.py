@@ -50,7 +50,9 @@ def is_held(entry: Entry, now: int, lease: str, token: int) -> bool:
 
 def left_of(holder: Entry) -> Entry:
     """What is left of one that is released; it may be over."""
-    left = Entry("", holder.owner, holder.weight, holder.ttl, holder.since, holder.keep_until or 0)
+    left = Entry(
+        "", holder.owner, holder.weight, holder.ttl, holder.since, holder.since + (holder.at_least or 0)
+    )
     return replace(left, token=holder.token)
 
 
@@ -60,6 +62,15 @@ def upgraded(holder: Entry, upgrade: Entry) -> Entry:
         return holder
     weight, ear = holder.weight + upgrade.weight, upgrade.ear or holder.ear
     return replace(holder, weight=weight, upgrade=upgrade.lease, ear=ear, by=upgrade.by)
+
+
+def whole(holder: Entry, now: int, *, keeps: bool) -> Entry:
+    """It lives for its whole ttl from now; ``keeps``: its name stays taken for what it asked for."""
+    if keeps:
+        until = None if holder.at_least is None else holder.since + holder.at_least
+        # What was written once, stays.
+        holder = replace(holder, keep_until=holder.keep_until if until is None else until)
+    return later(holder, now + holder.ttl)
 
 
 def later(entry: Entry, expires: int) -> Entry:

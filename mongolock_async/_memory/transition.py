@@ -29,13 +29,15 @@ class Transition:
         """Whether nobody holds the lock, and nobody waits."""
         return not self.holders and not self.queue
 
-    def serve(self, now: int, lease: str, by: str, *, stay: bool, mutex: bool = False) -> None:
+    def serve(
+        self, now: int, lease: str, by: str, *, stay: bool, keeps: bool = False, mutex: bool = False
+    ) -> None:
         """Grant, for one that asks; whoever does not stay leaves the queue, if it was not served."""
         if not mutex:
             self._drop_upgrades(now)
         if stay:
             self.outlive(self.holders + self.queue, now)
-        self.grant(now, by, mine=lease, mutex=mutex)
+        self.grant(now, by, mine=lease, keeps=keeps, mutex=mutex)
         if not stay:
             self.queue = [other for other in self.queue if other.lease != lease]
 
@@ -49,7 +51,9 @@ class Transition:
         bases = {None, *(entry.lease for entry in self.holders if entry.expires > now)}
         self.queue = [entry for entry in self.queue if entry.base in bases]
 
-    def grant(self, now: int, by: str, mine: str | None = None, *, mutex: bool = False) -> None:
+    def grant(
+        self, now: int, by: str, mine: str | None = None, *, keeps: bool = False, mutex: bool = False
+    ) -> None:
         """Walk the queue from its front, while the weights fit the capacity."""
         lives = []
         if not mutex:
@@ -61,7 +65,8 @@ class Transition:
                 break
             self.token = max(self.token + 1, now)
             life = entry.ttl if entry.lease == mine or entry.first is None else entry.first
-            until = None if entry.at_least is None else now + entry.at_least
+            kept = keeps and entry.lease == mine and entry.at_least is not None
+            until = now + (entry.at_least or 0) if kept else None
             granted = replace(entry, token=self.token, since=now, expires=now + life, keep_until=until, by=by)
             if entry.base is None:
                 self.holders.append(granted)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -122,18 +121,19 @@ class MongoBackend:
         """See ``Backend``."""
         return await adopt(self._link, self._commands, name, lease, token, new)
 
-    async def ask(self, name: str, lease: str, *, mutex: bool = False) -> Reply | None:
+    async def ask(self, name: str, lease: str, *, mutex: bool = False, keeps: bool = False) -> Reply | None:
         """See ``Backend``."""
         by = self._commands.new_id()
-        stages, answer = pipeline.ask(lease, by=by, mutex=mutex), projection.reply(lease, by=by, mutex=mutex)
+        stages = pipeline.ask(lease, by=by, mutex=mutex, keeps=keeps)
+        answer = projection.reply(lease, by=by, mutex=mutex)
         async with self._commands.session("renew", name) as session:
             return reply_of(await self._commands.change(name, stages, answer, session))
 
     async def look(self, name: str, lease: str) -> Reply | None:
         """See ``Backend``."""
         with self._link.command("look", name):
-            find = functools.partial(self._link.local.find_one, {"_id": name}, projection.look(lease))
-            return reply_of(await self._link.insist(find))
+            find = self._link.local.find_one
+            return reply_of(await self._link.insist(lambda: find({"_id": name}, projection.look(lease))))
 
     async def confirm(self, name: str, lease: str, after: object) -> Reply | None:
         """See ``Backend``. Where there are no majority reads, a write serves."""

@@ -46,3 +46,8 @@ def waiting(first_ms: int, ear: str | None) -> dict[str, Expression]:
 def is_idle() -> Expression:
     """Whether nobody holds the lock, and nobody waits."""
     return {"$and": [{"$eq": ["$holders", []]}, {"$eq": ["$queue", []]}]}
+
+
+def is_known(lease: str) -> Expression:
+    """Whether it is held, or waits."""
+    return {"$or": [{"$in": [lease, "$holders.lease"]}, {"$in": [lease, "$queue.lease"]}]}

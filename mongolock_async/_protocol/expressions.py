@@ -92,6 +92,12 @@ def living_on(array: Expression, which: Expression, expires: Expression) -> Expr
     return each(array, {"$cond": [which, later, "$$e"]})
 
 
+def kept(array: Expression, which: Expression) -> Expression:
+    """All elements; the names of those stay taken for what they asked for, from their grant."""
+    until = {"$cond": ["$$e.at_least", {"$add": ["$$e.since", "$$e.at_least"]}, "$$REMOVE"]}
+    return each(array, {"$cond": [which, {"$mergeObjects": ["$$e", {"keep_until": until}]}, "$$e"]})
+
+
 def there(array: Expression, now: Expression) -> Expression:
     """The holders that take part of the capacity."""
     return keep(array, is_there(now))

@@ -12,8 +12,9 @@ What does not depend on the caller is made once. Nobody changes what these funct
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from .entry import LEFT, PLACE_MS, entry_of, is_idle, waiting
+from .entry import LEFT, PLACE_MS, entry_of, is_idle, is_known, waiting
 from .expressions import (
     NOW,
     Expression,
@@ -24,6 +25,7 @@ from .expressions import (
     is_live,
     is_there,
     keep,
+    kept,
     last_boundary,
     living_on,
     some,
@@ -112,15 +114,21 @@ def claim_tick(
     return [*_claim(entry, joins, MUTEX, by, now), {"$set": serve}]
 
 
-def ask(lease: str, *, by: str, mutex: bool = False, now: Expression = NOW) -> list[Stage]:
-    """Refresh a place, or give its grant the whole ttl; take what dead holders have left."""
+def ask(
+    lease: str, *, by: str, mutex: bool = False, keeps: bool = False, now: Expression = NOW
+) -> list[Stage]:
+    """Refresh a place, or give its grant the whole ttl; take what dead holders have left.
+
+    ``keeps``: the name of its grant stays taken for its ``at_least``.
+    """
     mine = {"$eq": ["$$e.lease", lease]}
     held = {"$and": [mine, is_live(now)]}
+    holders = living_on("$holders", held, {"$add": [now, "$$e.ttl"]})
     apply = {
-        "holders": living_on("$holders", held, {"$add": [now, "$$e.ttl"]}),
+        "holders": kept(holders, held) if keeps else holders,
         "queue": living_on("$queue", mine, {"$add": [now, PLACE_MS]}),
     }
-    return transition(apply, now, by, mine=lease, prolongs=True, mutex=mutex)
+    return transition(apply, now, by, mine=lease, keeps=keeps, prolongs=True, mutex=mutex)
 
 
 def release(
@@ -144,7 +152,7 @@ def release(
     holders = without("$holders", leases)
     if how.keeps:
         ours = {"$in": ["$$e.lease", {"$literal": list(leases)}]}
-        left = {name: f"$$e.{name}" for name in LEFT} | {"expires": "$$e.keep_until"}
+        left = {name: f"$$e.{name}" for name in LEFT} | {"expires": {"$add": ["$$e.since", "$$e.at_least"]}}
         holders = keep(each("$holders", {"$cond": [ours, left, "$$e"]}), is_there(now))
     released = _released(leases, grant, now if how.keeps else None)
     return transition({"holders": holders, "queue": queue, "released": released}, now, by, mutex=how.mutex)
@@ -166,13 +174,13 @@ def hand_over(
 ) -> list[Stage]:
     """``release`` one lease of a mutex and ``queue_up`` another, with nobody between them."""
     entry = entry_of(waiter, owner, ttl_ms, 1, now, at_least_ms, value) | waiting(first_ms, ear)
-    joins = {"$and": [{"$not": [_is_known(waiter)]}, {"$eq": ["$kind", "mutex"]}]}
+    joins = {"$and": [{"$not": [is_known(waiter)]}, {"$eq": ["$kind", "mutex"]}]}
     apply = {
         "holders": without("$holders", [lease]),
         "queue": _joined(without("$queue", [lease]), joins, entry),
         "released": _released([lease], grant),
     }
-    return transition(apply, now, by, mine=waiter, prolongs=True, mutex=True)
+    return transition(apply, now, by, mine=waiter, keeps=at_least_ms is not None, prolongs=True, mutex=True)
 
 
 def force(*, by: str, token: int | None = None, now: Expression = NOW) -> list[Stage]:
@@ -211,8 +219,8 @@ def _claim(
             "capacity": {"$cond": [is_idle(), size.capacity, "$capacity"]},
             "kind": {"$cond": [is_idle(), size.kind, "$kind"]},
         }
-    mine = entry["lease"]
-    return transition(apply, now, by, new=True, mine=mine, prolongs=wait, leave=not wait, mutex=size.mutex)
+    mine: dict[str, Any] = {"mine": entry["lease"], "keeps": "at_least" in entry, "mutex": size.mutex}
+    return transition(apply, now, by, new=True, prolongs=wait, leave=not wait, **mine)
 
 
 def _joined(queue: Expression, joins: Expression, entry: dict[str, Expression]) -> Expression:
@@ -236,8 +244,4 @@ def _joins(lease: str, size: Size) -> Expression:
         if size.kind == "semaphore":  # the others have one capacity
             fits = {"$and": [fits, {"$eq": ["$capacity", size.capacity]}]}
         fits = {"$or": [is_idle(), fits]}
-    return {"$and": [{"$not": [_is_known(lease)]}, fits]}
-
-
-def _is_known(lease: str) -> Expression:
-    return {"$or": [{"$in": [lease, "$holders.lease"]}, {"$in": [lease, "$queue.lease"]}]}
+    return {"$and": [{"$not": [is_known(lease)]}, fits]}

@@ -76,6 +76,11 @@ class Request:
         return self.kind == "semaphore" or not self.whole
 
     @property
+    def is_made_whole(self) -> bool:
+        """Whether its renewals make a grant whole; ``at_least`` begins with a question."""
+        return self.keep_alive and self.at_least is None
+
+    @property
     def reads(self) -> bool:
         """Whether it is a reader, and nothing else."""
         return self.kind == "rwlock" and self.weight == READER

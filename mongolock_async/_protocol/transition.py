@@ -17,6 +17,7 @@ def transition(
     *,
     new: bool = False,
     mine: str | None = None,
+    keeps: bool = False,
     prolongs: bool = False,
     leave: bool = False,
     mutex: bool = False,
@@ -25,6 +26,7 @@ def transition(
 
     ``new``: a document with nothing but its _id is a lock that nobody has used yet.
     ``mine``: the lease that asks; if it is granted, it lives for its whole ttl at once.
+    ``keeps``: and its name stays taken for its ``at_least``.
     ``prolongs``: an entry may live longer than before. ``leave``: ``mine`` does not stay in the queue.
     ``mutex``: nobody shares the lock, and nobody upgrades, so that less is sent. In a lock of another kind,
     it grants no more than one entry that weighs 1, and only where nobody holds the lock.
@@ -36,7 +38,7 @@ def transition(
         # The entries that this very command grants; gone again before it is stored.
         {"$set": {"served": _one_at_a_time() if mutex else {"$slice": ["$queue", _fitting()]}}},
         {
-            "$set": _grant(now, by, mine, leave=leave, mutex=mutex)
+            "$set": _grant(now, by, mine, keeps=keeps, leave=leave, mutex=mutex)
             | {"expires_at": _outlives(now, prolongs=prolongs)}
         },
     ]
@@ -89,7 +91,9 @@ def _fitting() -> Expression:
     return {"$let": {"vars": {"walk": walk}, "in": "$$walk.n"}}
 
 
-def _grant(now: Expression, by: str, mine: str | None, *, leave: bool, mutex: bool) -> dict[str, Expression]:
+def _grant(
+    now: Expression, by: str, mine: str | None, *, keeps: bool, leave: bool, mutex: bool
+) -> dict[str, Expression]:
     count = {"$size": "$served"}
     first = {"$max": [{"$add": ["$token", 1]}, {"$toLong": now}]}
     life: Expression = {"$ifNull": ["$$e.first", "$$e.ttl"]}
@@ -99,9 +103,11 @@ def _grant(now: Expression, by: str, mine: str | None, *, leave: bool, mutex: bo
         "token": {"$add": [first, "$$i"]},
         "since": now,
         "expires": {"$add": [now, life]},
-        "keep_until": {"$cond": ["$$e.at_least", {"$add": [now, "$$e.at_least"]}, "$$REMOVE"]},
         "by": by,
     }
+    if keeps:  # all others have it from their first question: a waiter may be dead
+        asked = {"$and": [{"$eq": ["$$e.lease", mine]}, "$$e.at_least"]}
+        grant["keep_until"] = {"$cond": [asked, {"$add": [now, "$$e.at_least"]}, "$$REMOVE"]}
     entry = {
         "$let": {
             "vars": {"e": {"$arrayElemAt": ["$served", "$$i"]}},

@@ -7,7 +7,7 @@ import logging
 from typing import Any
 
 import pytest
-from faulty import FaultyLocks, lost
+from faulty import Fault, FaultyLocks, lost
 from waiters import about, is_free, look, now, rests
 
 from mongolock_async import Lease, LockRepository
@@ -188,3 +188,44 @@ async def test_one_who_waits_is_told_the_moment_before_the_release(
     await waiter
     assert now() - began == pytest.approx(0.8, abs=0.02)
     assert memory.sent["look"] == 0
+
+
+@pytest.mark.parametrize("keep_alive", [True, False])
+async def test_a_waiter_that_died_keeps_the_name_for_its_first_life_only(
+    locks: LockRepository, others: LockRepository, memory: FaultyLocks, *, keep_alive: bool
+) -> None:
+    held = await locks.acquire("cron")
+    dead = asyncio.create_task(others.lock("cron", at_least=600).acquire(keep_alive=keep_alive))
+    await asyncio.sleep(1)
+    memory.faults = [Fault(action, 3600, times=100) for action in ("ask", "confirm", "renew", "refresh")]
+    await held.release()
+    await asyncio.sleep(10.1)
+    assert await locks.obtain("cron") is not None
+    dead.cancel()
+
+
+async def test_one_that_is_kept_alive_keeps_its_name_from_its_grant(
+    locks: LockRepository, others: LockRepository
+) -> None:
+    held = await others.acquire("cron")
+    waiter = asyncio.create_task(locks.lock("cron", at_least=50).acquire(keep_alive=True))
+    await asyncio.sleep(1)
+    await held.release()
+    await (await waiter).release()
+    await asyncio.sleep(49)
+    assert not await is_free(others)
+    await asyncio.sleep(1.1)
+    assert await is_free(others)
+
+
+async def test_one_that_hears_from_its_own_process_keeps_its_name_though_it_is_lost(
+    locks: LockRepository, others: LockRepository, memory: FaultyLocks
+) -> None:
+    held = await locks.acquire("cron")
+    waiter = asyncio.create_task(locks.lock("cron", at_least=50).acquire(keep_alive=True))
+    await asyncio.sleep(1)
+    await held.release()
+    lease = await waiter
+    memory.faults = [lost("renew", times=1000)]
+    await lease.lost.wait()
+    assert not await is_free(others)

@@ -164,7 +164,7 @@ async def test_a_call_for_a_place_whose_withdrawal_failed_is_answered_by_another
     await settle()
     assert memory.times["withdraw"] == [about(7)]
     assert await is_free(locks)
-    assert others._member.leases.left_behind == {}
+    assert others._member.leases.withdrawals.left_behind == {}
     assert rests(others)
 
 

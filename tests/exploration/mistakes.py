@@ -62,9 +62,11 @@ class Prolonging(Document):
 class Counting(Document):
     """A token is the last one and 1."""
 
-    def grant(self, now: int, by: str, mine: str | None = None, *, mutex: bool = False) -> None:
+    def grant(
+        self, now: int, by: str, mine: str | None = None, *, keeps: bool = False, mutex: bool = False
+    ) -> None:
         last, known = self.token, {entry.lease for entry in self.holders}
-        super().grant(now, by, mine, mutex=mutex)
+        super().grant(now, by, mine, keeps=keeps, mutex=mutex)
         fresh = [entry.lease for entry in self.holders if entry.lease not in known]
         self.holders = [
             replace(entry, token=last + 1 + fresh.index(entry.lease)) if entry.lease in fresh else entry
@@ -104,19 +106,23 @@ class Eternal(Document):
 class Skipping(Document):
     """Whoever fits is granted the lock, also behind one that does not."""
 
-    def grant(self, now: int, by: str, mine: str | None = None, *, mutex: bool = False) -> None:
+    def grant(
+        self, now: int, by: str, mine: str | None = None, *, keeps: bool = False, mutex: bool = False
+    ) -> None:
         room = self.capacity - sum(holder.weight for holder in self.holders)
         self.queue.sort(key=lambda entry: entry.weight > room)
-        super().grant(now, by, mine, mutex=mutex)
+        super().grant(now, by, mine, keeps=keeps, mutex=mutex)
 
 
 class OneByOne(Document):
     """A command grants the lock to one, and leaves the rest to those who ask."""
 
-    def grant(self, now: int, by: str, mine: str | None = None, *, mutex: bool = False) -> None:
+    def grant(
+        self, now: int, by: str, mine: str | None = None, *, keeps: bool = False, mutex: bool = False
+    ) -> None:
         rest = self.queue[1:]
         self.queue = self.queue[:1]
-        super().grant(now, by, mine, mutex=mutex)
+        super().grant(now, by, mine, keeps=keeps, mutex=mutex)
         self.queue += rest
 
 

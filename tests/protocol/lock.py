@@ -210,12 +210,12 @@ class Lock:
             self.document.release(self.now, lease, by=by)
             self.is_answered(told, lease)
 
-    def ask(self, who: int, *, mutex: bool = False) -> None:
+    def ask(self, who: int, *, mutex: bool = False, keeps: bool = False) -> None:
         lease, by = self.one(who), self.next()
-        stages = pipeline.ask(lease, by=by, mutex=mutex, now=date(self.now))
+        stages = pipeline.ask(lease, by=by, mutex=mutex, keeps=keeps, now=date(self.now))
         told = self.change(stages, self.reply(lease, mutex=mutex))
         if self.exists:
-            self.document.ask(self.now, lease, by=by, mutex=mutex)
+            self.document.ask(self.now, lease, by=by, mutex=mutex, keeps=keeps)
             self.is_answered(told, lease)
 
     def prolong(self, who: int, wrong: int, ttl: int | None, number: int) -> None:

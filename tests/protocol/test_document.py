@@ -97,7 +97,7 @@ KINDS = [
     step("downgrade", who=WHO, number=st.integers(0, 1)),
     step("resize", capacity=st.integers(1, 4)),
     step("withdraw", who=WHO),
-    step("ask", who=WHO, mutex=MUTEX),
+    step("ask", who=WHO, mutex=MUTEX, keeps=BOOLEANS),
     step("prolong", who=WHO, wrong=WRONG, ttl=st.none() | TTLS, number=st.integers(1, 3)),
     step("renew", several=SEVERAL, wrong=WRONG),
     PROCLAIM,
@@ -192,6 +192,17 @@ PLACE_OUTLIVES_ITS_GRANT = [
     ("time_passes", {"ms": 1, "who": 0}),
     ("ask", {"who": 1}),
 ]
+# Granted by another's command, released before its waiter asks, and after that.
+KEPT_FROM_THE_QUESTION = [
+    ("claim", {"lease": "s.1", **ASKED}),
+    *[("queue_up", {"lease": lease, "ear": "one", **ASKED, "at_least": 8_000}) for lease in ("s.2", "s.3")],
+    ("withdraw", {"who": 0}),
+    ("ask", {"who": 0, "keeps": False}),
+    ("ask", {"who": 0, "keeps": True}),
+    ("release", {"who": 0, "places": [], "wrong": None, "serves": False, "keeps": True}),
+    ("time_passes", {"ms": 9_000, "who": 0}),
+    ("ask", {"who": 1, "keeps": True}),
+]
 VALUES_CHANGE = [
     ("claim", {"lease": "s.1", **ASKED, "value": "$owner"}),
     *[
@@ -235,6 +246,7 @@ def agree(collection: Any, examples: int) -> None:
     @example(AT_THE_EDGES)
     @example(FIRST_OF_MANY)
     @example(VALUES_CHANGE)
+    @example(KEPT_FROM_THE_QUESTION)
     def follow(steps: list[tuple[str, dict[str, Any]]]) -> None:
         lock = Lock(collection)
         for name, arguments in steps:
