@@ -114,15 +114,11 @@ class Leases:
             if (grant := reply.grant) is not None:
                 self.obtained.add(self._clock.now() - sent)
                 sent, reply = await self._in_time(request, lease_id, sent, reply)
-                # One who waits claims again; and a boundary of `every` is over.
-                once = first is None and request.tick is None
-                if once and reply.grant is None and not reply.taken:
-                    raise LeaseLostError(request.name, request.owner, grant.fencing_token, SLOW)
+                # One who waits withdraws it, and claims again.
+                if reply.grant is None and first is None:
+                    self._over(request, lease_id, grant.fencing_token, reply)
         except LockBackendError:
-            mutex = request.size.mutex
-            self.withdrawals.soon(
-                request.name, lease_id, mutex=mutex
-            )  # it may have been granted all the same
+            self._withdraw_soon(request, lease_id)  # it may have been granted all the same
             raise
         check(request, reply)
         return sent, reply
@@ -200,6 +196,17 @@ class Leases:
         sent = self._clock.now()
         again = await self._ask(request, lease_id)
         return sent, reply.followed_by(again)
+
+    def _over(self, request: Request, lease_id: str, token: int, reply: Reply) -> None:
+        """A grant was over before we heard of it."""
+        if request.at_least is not None:  # the name stays taken
+            self._withdraw_soon(request, lease_id)
+        # A boundary of `every` is over, too.
+        if request.tick is None and not reply.taken_for(request.size, but=token):
+            raise LeaseLostError(request.name, request.owner, token, SLOW)
+
+    def _withdraw_soon(self, request: Request, lease_id: str) -> None:
+        self.withdrawals.soon(request.name, lease_id, mutex=request.size.mutex)
 
     async def _ask(self, request: Request, lease_id: str) -> Reply | None:
         keeps = request.at_least is not None

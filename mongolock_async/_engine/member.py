@@ -94,7 +94,7 @@ class Member:
                     holding, reply = await self.claim(request)
                 if holding is not None:
                     return holding
-                others.see(request.name, reply)
+                others.see(request.name, reply, request.size)
             raise await others.too_late(caller)
 
     async def release(self, holding: Holding) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from mongolock_async._errors import LockBackendError, LockError, LockTimeoutError
-from mongolock_async._protocol.reply import Person, Reply
+from mongolock_async._protocol.kind import Size
+from mongolock_async._protocol.reply import Reply
 
 from .backend import Backend
 from .background import Background
@@ -25,11 +26,15 @@ NOBODY = ""
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the server said last of a lock, and when: whether it is taken, and who hold it."""
+    """What the server said last of a lock, and when; ``asked``: how much the one that asked wants of it."""
 
-    taken: bool
-    holders: Sequence[Person]
+    reply: Reply
+    asked: Size | None
     when: float
+
+    def taken_for(self, size: Size) -> bool:
+        """Whether there is no room for so much, or for the one that asked, which comes before."""
+        return any(self.reply.taken_for(one) for one in (size, self.asked or size))
 
 
 class Others:
@@ -69,8 +74,11 @@ class Others:
                 await caller.gone()
                 raise
 
-    def see(self, name: str, reply: Reply | None) -> None:
-        """The server has told who holds it, and who waits; None: it has no document."""
+    def see(self, name: str, reply: Reply | None, asked: Size | None = None) -> None:
+        """The server has told who holds it, and who waits; None: it has no document.
+
+        ``asked``: how much is wanted by the one that asked, before all others of this process.
+        """
         if name not in self._watched:
             return
         if reply is None:
@@ -80,7 +88,7 @@ class Others:
             self._crowded.discard(name)
         else:
             self._crowded.add(name)
-        self._seen[name] = Answer(reply.taken, reply.holders, self._clock.now())
+        self._seen[name] = Answer(reply, asked, self._clock.now())
 
     def crowded(self, name: str) -> bool:
         """Whether others waited for it, too, when that was last told."""
@@ -110,9 +118,10 @@ class Others:
         """None: the server has not said since the caller came that it is taken, or has taken that back."""
         assert caller.timeout is not None
         seen = self._seen.get(caller.request.name)
-        if seen is None or not seen.taken or seen.when < caller.began:
+        if seen is None or seen.when < caller.began or not seen.taken_for(caller.request.size):
             return None
-        in_the_way = (one for one in seen.holders if caller.token is None or one.get("token") != caller.token)
+        holders = seen.reply.holders
+        in_the_way = (one for one in holders if caller.token is None or one.get("token") != caller.token)
         holder = next(in_the_way, None)
         if holder is None:
             return LockTimeoutError(caller.request.name, caller.timeout)

@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from mongolock_async._errors import LockBackendError
+from mongolock_async._protocol.kind import Size
 from mongolock_async._protocol.reply import Grant, Reply
 
 from . import clock as clocks
@@ -131,7 +132,7 @@ class Waiting:
             if leaves:
                 stood = place.state is not State.LOST
                 place.withdraw()
-                caller.leaving = self._background.spawn(self._leave(place, stood=stood))
+                caller.leaving = self._background.spawn(self._leave(place, caller.request.size, stood=stood))
         return place.grant
 
     async def _stand(self, caller: Caller, place: Place, first: float | None) -> None:
@@ -179,7 +180,7 @@ class Waiting:
                     await place.news.wait()
             if not look.done():  # a call came first; a look may hang for long where a server is silent
                 return
-            self.others.see(place.name, reply := look.result())
+            self.others.see(place.name, reply := look.result(), caller.request.size)
             if reply is not None and reply.place is not None and not reply.fits and place.waits:
                 check(caller.request, reply)
                 place.stands(reply)
@@ -217,7 +218,7 @@ class Waiting:
         if reply is not None:
             check(caller.request, reply)
         place.answered(reply)
-        self.others.see(place.name, reply)
+        self.others.see(place.name, reply, caller.request.size)
         if place.waits:
             self._poll(place)
 
@@ -228,13 +229,13 @@ class Waiting:
         async with caller.until_answered():
             return await asyncio.shield(task)
 
-    async def _leave(self, place: Place, *, stood: bool) -> None:
+    async def _leave(self, place: Place, size: Size, *, stood: bool) -> None:
         if place.command is not None:
             await asyncio.wait([place.command])
         reply = await self._leases.withdrawals.withdraw(place.name, place.id)
         # That nobody holds it now may come of this very leaving; and after a loss, we may be the holder.
         if stood and reply is not None and reply.holders:
-            self.others.see(place.name, reply)
+            self.others.see(place.name, reply, size)
 
     def _hear(self, call: Call) -> None:
         if place := self._places.get(call.lease):

@@ -8,7 +8,7 @@ from typing import NotRequired, TypedDict
 
 from mongolock_async._settings import Owner
 
-from .kind import Kind
+from .kind import Kind, Size
 
 
 class Person(TypedDict):
@@ -125,13 +125,17 @@ class Reply:
         place = self._answer.get("place")
         return place if place is not None and place >= 0 else None
 
-    @property
-    def taken(self) -> bool:
-        """Whether others have the lock, or wait for it before this one."""
-        place = self.place
+    def taken_for(self, size: Size, *, but: int | None = None) -> bool:
+        """Whether others wait before this one, or have so much of the lock that it does not fit.
+
+        ``but``: the holder with this token does not count.
+        """
         if self.fits:
             return False
-        return bool(self.holders) or (self._answer.get("waiting", 0) if place is None else place) > 0
+        if (self._answer.get("waiting", 0) if self.place is None else self.place or 0) > 0:
+            return True
+        held = sum(holder["weight"] for holder in self.holders if but is None or holder.get("token") != but)
+        return held > 0 and (self.kind != size.kind or held + size.weight > self.capacity)
 
     @property
     def alone(self) -> bool:

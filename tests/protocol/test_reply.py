@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mongolock_async._protocol.kind import MUTEX, Size
 from mongolock_async._protocol.reply import Answer, Grant, Granted, Person, Reply, Tick, TickAnswer
 
 HOLDER: Person = {"owner": "me", "weight": 1, "age_ms": 20, "left_ms": 1500, "token": 7}
@@ -52,13 +53,22 @@ def test_one_waits_alone_where_nobody_else_does(waiting: int, *, alone: bool) ->
         ({"place": 0, "waiting": 2}, False),
         ({"place": 1, "waiting": 2}, True),
         ({"place": -1, "waiting": 1}, True),
-        ({"holders": [HOLDER], "place": 0}, True),
-        ({"holders": [HOLDER], "place": 0, "fits": True}, False),
+        ({"holders": [HOLDER], "place": 0, "capacity": 2}, True),
+        ({"holders": [HOLDER], "place": 0, "capacity": 3}, False),
+        ({"holders": [HOLDER], "place": 1, "capacity": 3}, True),
+        ({"holders": [HOLDER], "place": 0, "capacity": 3, "kind": "mutex"}, True),
+        ({"holders": [HOLDER], "place": 0, "capacity": 2, "fits": True}, False),
         ({"mine": {"token": 7, "left_ms": 1500, "age_ms": 20}}, False),
     ],
 )
 def test_a_lock_is_taken_where_others_are_in_the_way(told: Answer, *, taken: bool) -> None:
-    assert Reply(told).taken is taken
+    kind: Answer = {"kind": "semaphore"}
+    assert Reply(kind | told).taken_for(Size("semaphore", 2, None)) is taken
+
+
+def test_a_holder_may_be_left_out() -> None:
+    told: Answer = {"holders": [HOLDER], "kind": "mutex", "capacity": 1}
+    assert [Reply(told).taken_for(MUTEX, but=token) for token in (None, 6, 7)] == [True, True, False]
 
 
 def test_whom_a_command_has_granted_is_told_with_their_ears() -> None:
