@@ -97,6 +97,6 @@ async def test_who_stands_behind_one_that_wants_more_than_there_is_is_told_so(
     head = asyncio.create_task(locks.semaphore("cron", 3, weight=3).acquire(timeout=5))
     await settle()
     with pytest.raises(LockTimeoutError):
-        await locks.semaphore("cron", 3).acquire(timeout=5)
+        await locks.semaphore("cron", 3).acquire(timeout=4)
     with pytest.raises(LockTimeoutError):
         await head
