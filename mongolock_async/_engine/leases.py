@@ -78,7 +78,7 @@ class Leases:
         self._losses = Losses(clock)
         self.obtained = Recorder()
         self.handed = Recorder()
-        self.withdrawals = Withdrawals(backend, background)
+        self.withdrawals = Withdrawals(backend, background, clock)
         self._member = member
         self._backend = backend
         self._renewals = renewals

@@ -25,11 +25,14 @@ from .holding import EXPIRED, EXPORTED, FORCED, NO_LOSS, RELEASED, TAKEN, Holdin
 from .leases import Leases
 from .lifetime import Lifetime
 from .once import Once
+from .reports import Left
 from .upgrades import Upgrades
 from .waiting import Waiting
 
 logger = logging.getLogger("mongolock_async")
 
+ONE = "release of %r was not confirmed; the lease expires by itself"
+MANY = "%d releases of %s were not confirmed; the leases expire by themselves"
 # Whoever leaves a block waits so many seconds, at most, for the server's word on the release.
 WORD = 1.0
 # Closing stops waiting after this part of its timeout, to be over in time also where the loop is busy.
@@ -64,6 +67,7 @@ class Member:
         self._backend = backend
         self._renewals = renewals
         self._proclamations = itertools.count(1)
+        self._unconfirmed = Left(clock, ONE, MANY)
         self._closing: asyncio.Task[None] | None = None
 
     async def claim(self, request: Request) -> tuple[Holding | None, Reply]:
@@ -117,7 +121,7 @@ class Member:
                 return await self.release(holding)
         except (TimeoutError, LockError):
             if seconds > 0:
-                logger.warning("release of %r was not confirmed; the lease expires by itself", holding.name)
+                self._unconfirmed.add(holding.name)
             return None
 
     async def end(self, holding: Holding) -> str | None:
@@ -207,6 +211,8 @@ class Member:
         await self.leases.blocks.ended(self.clock)
         await self.leases.keep_alive.aclose()
         await self.background.drain()
+        self.leases.withdrawals.end()
+        self._unconfirmed.end()
         await self._backend.aclose()
         if self._renewals is not self._backend:
             await self._renewals.aclose()

@@ -1,4 +1,7 @@
-"""What the log says of renewals and of losses: one line a second at most, however many leases it is about."""
+"""What the log says of renewals, of losses and of what is left behind.
+
+One line a second at most, however many leases it is about.
+"""
 
 from __future__ import annotations
 
@@ -142,6 +145,45 @@ class Losses:
             reasons = "; ".join(dict.fromkeys(reason for _, reason in lost))
             logger.warning("leases of %s are lost: %s", _names([name for name, _ in lost]), reasons)
         return bool(lost)
+
+
+class Left:
+    """Leases of which nobody knows whether they were taken out: they expire.
+
+    Args:
+        clock: by which a second is counted.
+        one: the line about one, with its name.
+        many: the line about more, with their number and their names.
+    """
+
+    def __init__(self, clock: Clock, one: str, many: str) -> None:
+        self._pace = Pace(clock, self._speak)
+        self._one = one
+        self._many = many
+        self._left: list[tuple[str, Exception | None]] = []
+
+    def add(self, name: str, error: Exception | None = None) -> None:
+        """One of this lock is left, for this reason; None: it had no answer in time."""
+        self._left.append((name, error))
+        self._pace.news()
+
+    def end(self) -> None:
+        """Say what was not said yet."""
+        self._pace.end()
+
+    def _speak(self) -> bool:
+        left, self._left = self._left, []
+        if not left:
+            return False
+        name, error = left[0]
+        if len(left) == 1:
+            told = self._one % name, "" if error is None else f": {error}"
+        else:
+            reasons = dict.fromkeys(_reason(error) for _, error in left if error is not None)
+            line = self._many % (len(left), _names([name for name, _ in left]))
+            told = line, ": " * bool(reasons) + "; ".join(reasons)
+        logger.warning("%s%s", *told)
+        return True
 
 
 def _those(told: Sequence[Told]) -> str:

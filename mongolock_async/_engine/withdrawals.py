@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
-
 from mongolock_async._errors import LockError
 from mongolock_async._protocol.reply import Reply
 
 from .backend import Backend
 from .background import Background
+from .clock import Clock
+from .reports import Left
 
-logger = logging.getLogger("mongolock_async")
-
+ONE = "a lease of %r was not withdrawn; it expires by itself"
+MANY = "%d leases of %s were not withdrawn; they expire by themselves"
 # How many claims that could not be withdrawn are remembered.
 REMEMBERED = 1000
 
@@ -23,10 +23,11 @@ class Withdrawals:
         left_behind: the ids of the last claims that could not be withdrawn.
     """
 
-    def __init__(self, backend: Backend, background: Background) -> None:
+    def __init__(self, backend: Backend, background: Background, clock: Clock) -> None:
         self.left_behind: dict[str, None] = {}
         self._backend = backend
         self._background = background
+        self._failed = Left(clock, ONE, MANY)
 
     def soon(self, name: str, lease_id: str, **how: bool) -> None:
         """Take out, in the background, what nobody wants."""
@@ -40,10 +41,14 @@ class Withdrawals:
         try:
             reply = await self._backend.withdraw(name, lease_id, **how)
         except LockError as error:
-            logger.warning("a lease of %r was not withdrawn; it expires by itself: %s", name, error)
+            self._failed.add(name, error)
             self.left_behind[lease_id] = None
             if len(self.left_behind) > REMEMBERED:
                 del self.left_behind[next(iter(self.left_behind))]
             return None
         self.left_behind.pop(lease_id, None)
         return reply
+
+    def end(self) -> None:
+        """Say what was not said yet."""
+        self._failed.end()
