@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from collections.abc import Sequence
 
-from mongolock_async._errors import LeaseLostError, LockBackendError
+from mongolock_async._errors import LeaseLostError, LockBackendError, LockError
 from mongolock_async._protocol.reply import Grant, Reply
 from mongolock_async._protocol.request import Request
 from mongolock_async._settings import default_margin
@@ -16,7 +16,7 @@ from .background import Background
 from .block import Blocks
 from .clock import Clock
 from .giver import Giver
-from .holding import CLOSED, EXPIRED, FORCED, NO_LOSS, SLOW, TAKEN, Holding
+from .holding import CLOSED, EXPIRED, FORCED, NO_LOSS, RELEASED, SLOW, TAKEN, Holding
 from .keepalive import KeepAlive
 from .place import Place
 from .recorder import Recorder
@@ -136,6 +136,7 @@ class Leases:
 
         Raises:
             LeaseLostError: it is over already.
+            LockError: it cannot be kept alive.
         """
         token = grant.fencing_token
         holding = Holding(lease_id, request, token, self._margin, self._clock)
@@ -148,7 +149,12 @@ class Leases:
         if request.keep_alive:
             if grant.remaining < request.ttl - grant.age - MILLISECOND:
                 holding.begin(self.first(request))
-            self.keep_alive.add(holding)
+            try:
+                self.keep_alive.add(holding)
+            except LockError:
+                holding.end(RELEASED)
+                self.withdrawals.soon(holding.name, lease_id, mutex=request.size.mutex)
+                raise
         return holding
 
     async def renew(self, holding: Holding, ttl: float | None = None) -> bool:

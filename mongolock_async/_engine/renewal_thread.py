@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 
+from mongolock_async._errors import LockError
+
 from .clock import Clock
 from .holding import Holding
 from .keepalive import KeepAlive
@@ -54,7 +56,11 @@ class RenewalThread:
         return self._keeper.latency
 
     def add(self, lease: Renewable) -> None:
-        """Keep it alive from now on."""
+        """Keep it alive from now on.
+
+        Raises:
+            LockError: there is no thread, and none can be started.
+        """
         if self._thread is None:
             self._start()
         there = self._kept[lease] = _There(lease, self._home, self._revived)
@@ -97,9 +103,16 @@ class RenewalThread:
         self._home = asyncio.get_running_loop()
         self._over = asyncio.Event()  # here
         self._stop = asyncio.Event()  # there
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="mongolock_async renewals", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, name="mongolock_async renewals", daemon=True)
+        loop = None
+        try:
+            loop = self._loop = asyncio.new_event_loop()
+            thread.start()
+        except (OSError, RuntimeError) as error:  # the next lease tries again
+            if loop is not None:
+                loop.close()
+            raise LockError(f"the thread that renews leases does not start: {error}") from error
+        self._thread = thread
 
     def _post(self, work: Callable[..., object], *arguments: object) -> None:
         """Have it done in the thread; one after another, in their order."""
