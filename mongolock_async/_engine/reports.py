@@ -176,13 +176,15 @@ class Left:
         if not left:
             return False
         name, error = left[0]
+        told: list[object]
         if len(left) == 1:
-            told = self._one % name, "" if error is None else f": {error}"
+            line, told, why = self._one, [name], "" if error is None else str(error)
         else:
-            reasons = dict.fromkeys(_reason(error) for _, error in left if error is not None)
-            line = self._many % (len(left), _names([name for name, _ in left]))
-            told = line, ": " * bool(reasons) + "; ".join(reasons)
-        logger.warning("%s%s", *told)
+            line, told = self._many, [len(left), _names([name for name, _ in left])]
+            why = "; ".join(dict.fromkeys(_reason(error) for _, error in left if error is not None))
+        if why:
+            line, told = f"{line}: %s", [*told, why]
+        logger.warning(line, *told)
         return True
 
 
