@@ -17,14 +17,16 @@ def account_of(path: Path) -> Account:
 
 def test_a_section_ends_where_the_worker_last_saw_the_lease(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "0.jsonl")
-    recorder.note("begin", t=1.0, lock="a", lease="s.1", token=5, weight=2)
-    recorder.note("end", t=3.0, lease="s.1")
+    facts = {"lock": "a", "lease": "s.1", "token": 5, "weight": 2, "role": None, "number": 1}
+    recorder.note("begin", t=1.0, **facts)
+    recorder.note("end", t=3.0, number=1)
     assert account_of(tmp_path / "0.jsonl").history.sections == [Section("a", "s.1", 5, 1.0, 3.0, 2)]
 
 
 def test_a_section_of_a_worker_that_was_killed_is_its_beginning(tmp_path: Path) -> None:
     path = tmp_path / "0.jsonl"
-    Recorder(path).note("begin", t=1.0, lock="a", lease="s.1", token=5, weight=1)
+    facts = {"lock": "a", "lease": "s.1", "token": 5, "weight": 1, "role": None, "number": 1}
+    Recorder(path).note("begin", t=1.0, **facts)
     with path.open("a") as file:
         file.write('{"kind": "end", "t": 3.')
     account = account_of(path)
