@@ -98,6 +98,12 @@ class LockBackendError(LockError):
         super().__init__(f"{action}{lock}: MongoDB failed: {kind}{number}{hint and f'; {hint}'}")
         self.action, self.name, self.kind, self.code, self.hint = action, name, kind, code, hint
 
+    def retold(self, action: str) -> LockBackendError:
+        """The same, for another one who has tried that."""
+        error = LockBackendError(action, self.name, self.kind, self.code, self.hint)
+        error.__cause__ = self.__cause__
+        return error
+
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
         return type(self), (self.action, self.name, self.kind, self.code, self.hint)
 

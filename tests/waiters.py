@@ -101,7 +101,6 @@ class Pair:
 @asynccontextmanager
 async def pair(*, hears: bool = True) -> AsyncIterator[Pair]:
     """They begin anew, as often as a test likes; the second one is at rest in the end."""
-    asyncio.get_running_loop().set_debug(False)  # a hundred times over, it takes longer than all the rest
     memory = FaultyLocks()
     if not hears:
         memory.deafen(deaf=True)

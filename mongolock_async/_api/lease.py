@@ -157,7 +157,7 @@ class Lease(Held):
             TypeError, ValueError: ``value`` is wrong; nothing was sent.
             LockBackendError: MongoDB did not answer. The value may have been changed.
         """
-        if not self._holding.request.size.mutex:
+        if not self._holding.request.mutex:
             raise TypeError("only the leader of an election has a value to proclaim")
         return await self._member.proclaim(self._holding, check_value(value))
 

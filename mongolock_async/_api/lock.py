@@ -9,7 +9,6 @@ from typing import Any, ParamSpec, TypeVar
 
 from mongolock_async._engine.block import note_loss
 from mongolock_async._engine.member import Member
-from mongolock_async._errors import LeaseLostError
 from mongolock_async._protocol.request import Request
 from mongolock_async._settings import Seconds, check_name, check_timeout
 
@@ -150,7 +149,7 @@ class Lock(Bound):
         ours = self._member.leases.blocks.leave(block, exc_type)
         lost = await self._member.end(holding)
         if lost is not None and ours:
-            raise LeaseLostError(self.name, holding.owner, holding.fencing_token, lost) from exc
+            raise holding.loss(lost) from exc
         if lost is not None and exc is not None:
             note_loss(exc, holding, lost)
 

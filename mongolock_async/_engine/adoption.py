@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from mongolock_async._errors import LeaseLostError, LockBackendError, LockError
+from mongolock_async._errors import LockBackendError, LockError
 from mongolock_async._protocol.adoption import Adopted
 
 from .backend import Backend
 from .background import Background
 from .clock import Clock
-from .holding import EXPIRED, EXPORTED, Holding
+from .holding import EXPORTED, Holding
 from .leases import Leases
 from .lifetime import Lifetime
 
@@ -33,8 +33,7 @@ class Adoption:
         if holding.ended is None:
             await self._background.finish(self._leases.renew(holding))
         if not holding.held:
-            reason = holding.ended or EXPIRED
-            raise LeaseLostError(holding.name, holding.owner, holding.fencing_token, reason)
+            raise holding.loss()
         if holding.upgrade is not None:
             raise LockError(f"the lease of {holding.name!r} is upgraded, or about to be: downgrade it first")
         holding.end(EXPORTED)

@@ -7,8 +7,6 @@ import contextlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from mongolock_async._errors import LeaseLostError
-
 from .clock import Clock, wait
 from .holding import NO_LOSS, Holding
 
@@ -137,8 +135,7 @@ class Blocks:
 
 def note_loss(error: BaseException, holding: Holding, reason: str) -> None:
     """Make a loss visible that another error hides."""
-    name, token = holding.name, holding.fencing_token
-    if isinstance(error, LeaseLostError) and (error.name, error.fencing_token) == (name, token):
+    if holding.is_lost_by(error):
         return
     with contextlib.suppress(Exception):  # some errors cannot be changed, such as a frozen dataclass
-        error.add_note(f"lease {token} of lock {name!r} was lost meanwhile: {reason}")
+        error.add_note(f"lease {holding.fencing_token} of lock {holding.name!r} was lost meanwhile: {reason}")

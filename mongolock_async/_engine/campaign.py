@@ -92,7 +92,7 @@ class Campaign:
         try:
             await serve(lease)
         except BaseException as error:
-            by_loss = blocks.leave(block, type(error)) or _is_loss(error, holding)
+            by_loss = blocks.leave(block, type(error)) or holding.is_lost_by(error)
             lost = await self._member.end(holding)
             if lost is not None and by_loss and isinstance(error, (asyncio.CancelledError, LeaseLostError)):
                 return False
@@ -102,11 +102,3 @@ class Campaign:
         blocks.leave(block, None)
         lost = await self._member.end(holding)
         return lost is None or not block.interrupted
-
-
-def _is_loss(error: BaseException, holding: Holding) -> bool:
-    """Whether it says that this very lease is over."""
-    return isinstance(error, LeaseLostError) and (error.name, error.fencing_token) == (
-        holding.name,
-        holding.fencing_token,
-    )

@@ -31,7 +31,8 @@ class Giver:
         except BaseException as error:
             self.released.set_exception(error)
             if isinstance(error, LockBackendError):
-                raise LockBackendError("obtain", name, error.kind, error.code) from error.__cause__
+                told = error.retold("obtain")
+                raise told from told.__cause__
             raise
         self.released.set_result(was_held)
         return Reply({}) if reply is None else reply

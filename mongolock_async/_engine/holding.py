@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from mongolock_async._errors import LeaseLostError
 from mongolock_async._protocol.request import Request, TtlChange
 
 from .backend import Transaction
@@ -110,6 +111,17 @@ class Holding:
     def ended(self) -> str | None:
         """Why it is over; None: it is not."""
         return self._ended
+
+    def loss(self, reason: str | None = None) -> LeaseLostError:
+        """The error that says so; for this reason, or the one by which it is over."""
+        return LeaseLostError(self.name, self.owner, self.fencing_token, reason or self._ended or EXPIRED)
+
+    def is_lost_by(self, error: BaseException) -> bool:
+        """Whether the error says that this very lease is over."""
+        return isinstance(error, LeaseLostError) and (error.name, error.fencing_token) == (
+            self.name,
+            self.fencing_token,
+        )
 
     @property
     def exclusive(self) -> bool:

@@ -7,7 +7,6 @@ import logging
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from contextvars import Context
 from typing import Any
 
@@ -80,15 +79,6 @@ class KeepAlive:
         self._retries.forget(lease.id)
         self._due.pop(lease.id, None)
         self._reports.over(lease)
-
-    @contextmanager
-    def keeping(self, lease: Renewable) -> Iterator[None]:
-        """Keep it alive during the block."""
-        self.add(lease)
-        try:
-            yield
-        finally:
-            self.discard(lease)
 
     def paced(self, lease: Renewable) -> None:
         """It was renewed just now, and has another life: its next renewal follows from that."""

@@ -138,14 +138,13 @@ class Leases:
             LeaseLostError: it is over already.
             LockError: it cannot be kept alive.
         """
-        token = grant.fencing_token
-        holding = Holding(lease_id, request, token, self._margin, self._clock)
+        holding = Holding(lease_id, request, grant.fencing_token, self._margin, self._clock)
         self.held[lease_id] = holding
         holding.on_end(self._ended)
         holding.confirm(sent, grant.remaining)
         if holding.ended is not None:
             self.withdrawals.soon(holding.name, lease_id)
-            raise LeaseLostError(holding.name, holding.owner, token, SLOW)
+            raise holding.loss(SLOW)
         if request.keep_alive:
             if grant.remaining < request.ttl - grant.age - MILLISECOND:
                 holding.begin(self.first(request))
@@ -153,7 +152,7 @@ class Leases:
                 self.keep_alive.add(holding)
             except LockError:
                 holding.end(RELEASED)
-                self.withdrawals.soon(holding.name, lease_id, mutex=request.size.mutex)
+                self.withdrawals.soon(holding.name, lease_id, mutex=request.mutex)
                 raise
         return holding
 
@@ -180,7 +179,7 @@ class Leases:
         """Withdraw what a claim may get whose caller has gone."""
         await asyncio.wait([claim])
         if not claim.cancelled() and claim.exception() is None and claim.result()[1].grant is not None:
-            await self.withdrawals.withdraw(request.name, lease_id, mutex=request.size.mutex)
+            await self.withdrawals.withdraw(request.name, lease_id, mutex=request.mutex)
 
     def close(self) -> None:
         """All leases are over. Those of blocks are released when their bodies have ended, all others now."""
@@ -192,7 +191,7 @@ class Leases:
 
     def _let_go(self, holding: Holding) -> None:
         """Release, in the background, what is over for us."""
-        mutex = holding.request.size.mutex
+        mutex = holding.request.mutex
         self.withdrawals.soon(holding.name, holding.id, mutex=mutex, keeps=holding.keeps)
 
     async def _in_time(self, request: Request, lease_id: str, sent: float, reply: Reply) -> Claimed:
@@ -212,11 +211,11 @@ class Leases:
             raise LeaseLostError(request.name, request.owner, token, SLOW)
 
     def _withdraw_soon(self, request: Request, lease_id: str) -> None:
-        self.withdrawals.soon(request.name, lease_id, mutex=request.size.mutex)
+        self.withdrawals.soon(request.name, lease_id, mutex=request.mutex)
 
     async def _ask(self, request: Request, lease_id: str) -> Reply | None:
         keeps = request.at_least is not None
-        return await self._backend.ask(request.name, lease_id, mutex=request.size.mutex, keeps=keeps)
+        return await self._backend.ask(request.name, lease_id, mutex=request.mutex, keeps=keeps)
 
     def _margin(self, ttl: float) -> float:
         margin = default_margin(ttl) if self._clock_margin is None else self._clock_margin

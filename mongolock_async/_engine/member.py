@@ -6,10 +6,9 @@ import asyncio
 import itertools
 import logging
 import secrets
-from contextlib import suppress
 from contextvars import Context
 
-from mongolock_async._errors import LeaseLostError, LockError
+from mongolock_async._errors import LockError
 from mongolock_async._protocol.kind import described
 from mongolock_async._protocol.reply import Reply, View
 from mongolock_async._protocol.request import Request
@@ -40,7 +39,7 @@ IN_TIME = 0.9
 # What it sends is given up a little before that, but not within so many seconds: when the loop ends, asyncio
 # cancels what has no answer, and many commands that are cancelled at a time may lock PyMongo's pool for ever.
 GIVEN_UP = 0.8
-AT_LEAST = 0.5
+NOT_BEFORE = 0.5
 
 
 class Member:
@@ -89,17 +88,10 @@ class Member:
         ``began``: the time from which on the timeout counts; None: now.
         """
         self.lifetime.check()
-        caller, others = Caller(request, timeout, self.clock, began), self.waiting.others
+        caller = Caller(request, timeout, self.clock, began)
         if timeout != 0:
             return await self.waiting.acquire(caller)
-        with others.watched(request.name):
-            with suppress(TimeUp):
-                async with caller.until_answered():
-                    holding, reply = await self.claim(request)
-                if holding is not None:
-                    return holding
-                others.see(request.name, reply, request.size)
-            raise await others.too_late(caller)
+        return await self.waiting.others.in_time(caller, self._once(caller))
 
     async def release(self, holding: Holding) -> bool:
         """Whether it was still ours: one answer for all who ask. It is not held from here on, in any case."""
@@ -178,8 +170,7 @@ class Member:
         if holding.held and not await self._backend.verify(holding.name, holding.id, token, transaction):
             holding.end(FORCED if holding.held else EXPIRED)
         if not holding.held:
-            reason = holding.ended or EXPIRED
-            raise LeaseLostError(holding.name, holding.owner, holding.fencing_token, reason)
+            raise holding.loss()
 
     async def aclose(self, timeout: float | None) -> None:
         """Stop renewing, release what is held, and wait for what is under way.
@@ -191,7 +182,7 @@ class Member:
         with self.leases.blocks.undisturbed():
             if self._closing is None:
                 if timeout is not None:
-                    self._backend.hurry(max(GIVEN_UP * timeout, AT_LEAST))
+                    self._backend.hurry(max(GIVEN_UP * timeout, NOT_BEFORE))
                 self.leases.close()
                 # A caller that is cancelled does not stop it half-way.
                 self._closing = asyncio.create_task(self._close(), context=Context())
@@ -203,6 +194,15 @@ class Member:
                 timeout,
                 len(self.background),
             )
+
+    async def _once(self, caller: Caller) -> Holding:
+        """Ask once, as a wait whose time is up then."""
+        async with caller.until_answered():
+            holding, reply = await self.claim(caller.request)
+        if holding is not None:
+            return holding
+        self.waiting.others.see(caller.request.name, reply, caller.request.size)
+        raise TimeUp
 
     async def _close(self) -> None:
         await self.waiting.aclose()
@@ -228,7 +228,7 @@ class Member:
         back = [place.id for place in places] if holding.exclusive else []
         sent = self.clock.now()
         waiter_id = None if waiter is None else waiter.id
-        how = {"mutex": holding.request.size.mutex, "keeps": holding.keeps}
+        how = {"mutex": holding.request.mutex, "keeps": holding.keeps}
         was_held, reply = await self._backend.release(
             holding.name, holding.id, back, waiter_id, token=holding.fencing_token, **how
         )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from mongolock_async._errors import LeaseLostError, LockBackendError
+from mongolock_async._errors import LockBackendError
 
 from .backend import Backend
 from .background import Background
-from .holding import EXPIRED, FORCED, RELEASED, Holding
+from .holding import FORCED, RELEASED, Holding
 from .leases import Leases
 from .lifetime import Lifetime
 from .waiting import Waiting
@@ -33,15 +33,12 @@ class Once:
             LeaseLostError: the lease was over before: it is not done.
             LockBackendError: it may be done, or not.
         """
-        reason = FORCED
-        if holding.held:
-            holding.end(RELEASED)
-            finishing = holding.releasing = self._background.spawn(self._finish(holding))
-            if await asyncio.shield(finishing):
-                return
-        else:
-            reason = holding.ended or EXPIRED
-        raise LeaseLostError(holding.name, holding.owner, holding.fencing_token, reason)
+        if not holding.held:
+            raise holding.loss()
+        holding.end(RELEASED)
+        finishing = holding.releasing = self._background.spawn(self._finish(holding))
+        if not await asyncio.shield(finishing):
+            raise holding.loss(FORCED)
 
     async def reset(self, name: str) -> bool:
         """It is to be done again; whether it was done."""

@@ -110,9 +110,7 @@ class Others:
         failure = look.exception() if look is not None and look.done() and not look.cancelled() else None
         if not isinstance(failure, LockBackendError):
             return LockBackendError("acquire", name, NO_ANSWER)
-        error = LockBackendError("acquire", name, failure.kind, failure.code)
-        error.__cause__ = failure.__cause__  # one for each of those who share the look
-        return error
+        return failure.retold("acquire")  # one for each of those who share the look
 
     def _timeout_of(self, caller: Caller) -> LockTimeoutError | None:
         """None: the server has not said since the caller came that it is taken, or has taken that back."""

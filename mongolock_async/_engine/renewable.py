@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 
-class Renewable(Protocol):
-    """A lease or a place, as far as the loop is concerned."""
+class Kept(Protocol):
+    """A lease or a place, as far as the log is concerned."""
 
     @property
     def id(self) -> str: ...
@@ -15,6 +16,11 @@ class Renewable(Protocol):
     def name(self) -> str: ...
     @property
     def kind(self) -> str: ...
+
+
+class Renewable(Kept, Protocol):
+    """A lease or a place, as far as the loop is concerned."""
+
     @property
     def life(self) -> float: ...
     @property
@@ -24,6 +30,23 @@ class Renewable(Protocol):
 
     def renewed(self, sent: float) -> None: ...
     def gone(self) -> None: ...
+
+
+class Keeper(Protocol):
+    """What keeps them alive."""
+
+    def add(self, lease: Renewable) -> None: ...
+    def discard(self, lease: Renewable) -> None: ...
+
+
+@contextmanager
+def keeping(keeper: Keeper, lease: Renewable) -> Iterator[None]:
+    """Keep it alive during the block."""
+    keeper.add(lease)
+    try:
+        yield
+    finally:
+        keeper.discard(lease)
 
 
 # (what is to be renewed, of one kind; seconds within which to answer) -> the ids of those that still stand

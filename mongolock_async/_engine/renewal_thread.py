@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 
 from mongolock_async._errors import LockError
@@ -75,15 +75,6 @@ class RenewalThread:
         """It was renewed just now, and has another life: its next renewal follows from that."""
         if there := self._kept.get(lease):
             self._post(self._keeper.paced, there)
-
-    @contextmanager
-    def keeping(self, lease: Renewable) -> Iterator[None]:
-        """Keep it alive during the block."""
-        self.add(lease)
-        try:
-            yield
-        finally:
-            self.discard(lease)
 
     async def settle(self, lease: Renewable) -> None:
         """Wait until no renewal of it is under way."""

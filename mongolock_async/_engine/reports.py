@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
 
 from mongolock_async._errors import LockBackendError
 
 from .clock import Clock, Timer
+from .renewable import Kept
 
 logger = logging.getLogger("mongolock_async")
 
@@ -19,17 +19,6 @@ logger = logging.getLogger("mongolock_async")
 PACE = 1.0
 # A line about many names so many.
 NAMED = 3
-
-
-class Kept(Protocol):
-    """A lease or a place."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def kind(self) -> str: ...
 
 
 # Its kind and its name: what is told of it must not keep it from being forgotten.

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from mongolock_async._errors import LeaseLostError
 from mongolock_async._protocol.request import Request
 
 from .block import Block, note_loss
-from .holding import EXPIRED, RELEASED, Holding
+from .holding import RELEASED, Holding
 from .member import WORD, Member
 
 # A lease that nothing is to renew from here on is renewed now, if it has less than this part of its ttl left.
@@ -84,7 +83,7 @@ class Several:
                 if not keep_alive:
                     await self._keep_no_longer(holding)
                 if not holding.held:
-                    raise _loss(holding, holding.ended or EXPIRED)  # noqa: TRY301 - as if it had cancelled us
+                    raise holding.loss()  # noqa: TRY301 - as if it had cancelled us
         except BaseException as error:
             await self._give_up(block, error)
             raise
@@ -133,11 +132,8 @@ def _raise_loss(
     losses = [(holding, reason) for holding, reason in zip(block.holdings, reasons, strict=True) if reason]
     losses.sort(key=lambda loss: loss[0] is not block.lost)
     if losses and ours:
-        raise _loss(*losses[0]) from error
+        holding, reason = losses[0]
+        raise holding.loss(reason) from error
     if error is not None:
         for holding, reason in losses:
             note_loss(error, holding, reason)
-
-
-def _loss(holding: Holding, reason: str) -> LeaseLostError:
-    return LeaseLostError(holding.name, holding.owner, holding.fencing_token, reason)

@@ -21,7 +21,7 @@ class Unsent:
 
     def claim(self, request: Request, lease_id: str, first: float | None) -> Coroutine[Any, Any, Claimed]:
         """What sends the claim, once its task runs; until then, a release may be added."""
-        if first is None or not request.size.mutex:
+        if first is None or not request.mutex:
             return self._leases.claim(request, lease_id, first=first)
         self._claims[request.name] = request, None
         return self._send(request, lease_id, first)
@@ -29,7 +29,7 @@ class Unsent:
     def take(self, holding: Holding) -> Giver | None:
         """Have the claim of this name release the lease; None: there is none that could."""
         request, giver = self._claims.get(holding.name, (None, None))
-        if request is None or giver is not None or not holding.request.size.mutex or holding.keeps:
+        if request is None or giver is not None or not holding.request.mutex or holding.keeps:
             return None
         giver = Giver(holding)
         self._claims[holding.name] = request, giver

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 
-from mongolock_async._errors import LeaseLostError, LockError
+from mongolock_async._errors import LockError
 from mongolock_async._protocol.kind import upgrade_id
 
 from .backend import Backend
 from .background import Background
 from .caller import Caller
 from .clock import Clock
-from .holding import EXPIRED, Holding
+from .holding import Holding
 from .leases import Leases
 from .lifetime import Lifetime
 from .pauses import Backoff
@@ -47,7 +47,7 @@ class Upgrades:
         self._begin(holding)
         if holding.upgraded or holding.ended is not None:
             if not holding.held:
-                raise self._loss(holding)
+                raise holding.loss()
             return
         self._under_way.add(holding)
         try:
@@ -96,12 +96,8 @@ class Upgrades:
             async with caller.until_answered():
                 await self._background.finish(self._leases.renew(holding))
         if not holding.held:
-            raise self._loss(holding)
+            raise holding.loss()
         return False
-
-    def _loss(self, holding: Holding) -> LeaseLostError:
-        reason = holding.ended or EXPIRED
-        return LeaseLostError(holding.name, holding.owner, holding.fencing_token, reason)
 
     async def _take_back(self, holding: Holding) -> None:
         """One command at a time. Whoever waited for another's sends none, unless that has failed."""

@@ -24,6 +24,7 @@ from .others import Others
 from .pauses import FIRST_LOOK, poll_pause
 from .place import Place, State
 from .refusal import AlreadyDoneError, check
+from .renewable import keeping
 from .unsent import Unsent
 
 T = TypeVar("T")
@@ -110,8 +111,7 @@ class Waiting:
         request = caller.request
         while True:
             self._lifetime.check()
-            lease_id = self._leases.new_id()
-            place = Place(request.name, lease_id, self._clock, keep_alive=request.is_made_whole)
+            place = Place(request.name, self._leases.new_id(), self._clock, keep_alive=request.is_made_whole)
             granted = await self.stand(caller, place, self._leases.first(request))
             if granted is not None:
                 return self._leases.hold(request, place.id, *granted)
@@ -141,7 +141,7 @@ class Waiting:
         self._heard(caller, place, *await self._do(caller, place, claim))
         if not place.waits:
             return
-        with self._leases.keep_alive.keeping(place), self.ear.wanted():
+        with keeping(self._leases.keep_alive, place), self.ear.wanted():
             while place.waits:
                 await self._news(caller, place)
                 if place.state is State.CALLED:

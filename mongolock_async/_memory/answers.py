@@ -8,7 +8,7 @@ from dataclasses import replace
 from mongolock_async._protocol.reply import Answer, Granted, Mine, Person, TickAnswer, View
 
 from .document import Document
-from .entry import Entry
+from .entry import Entry, is_held
 
 
 def reply(document: Document, lease: str, now: int, *, by: str) -> Answer:
@@ -42,8 +42,8 @@ def look(document: Document, lease: str, now: int) -> Answer:
 
 def renewal(document: Document, lease: str, token: int, now: int) -> Answer:
     """Whether this lease is live, and who holds the lock if it is not."""
-    for holder in _live(document.holders, now):
-        if (holder.lease, holder.token) == (lease, token):
+    for holder in document.holders:
+        if is_held(holder, now, lease, token):
             return {"mine": mine(holder, now)}
     there = _there(document.holders, now)
     return {"holders": _people(there, now), "place": -1, "capacity": document.capacity}
@@ -77,6 +77,7 @@ def view(document: Document, now: int) -> View:
 
 
 def mine(holder: Entry, now: int) -> Mine:
+    """What the lease that asks holds."""
     assert holder.token is not None
     left, age = holder.expires - now, now - holder.since
     return {"token": holder.token, "left_ms": left, "age_ms": age}
@@ -105,6 +106,7 @@ def _holder(holder: Entry, now: int) -> Person:
 
 
 def called(entry: Entry) -> Granted:
+    """What is told of one, so that it can be called."""
     lease = entry.upgrade or entry.lease
     return {"lease": lease} if entry.ear is None else {"lease": lease, "ear": entry.ear}
 

@@ -25,7 +25,7 @@ def claim(
         life: dict[str, Any] = {} if first is None else _life(lease, first)
         sharing.upgrade(document, now, lease, owner=owner, ttl=ttl, by=by, **life)
     elif first is None:
-        options: dict[str, Any] = {"at_least": _at_least(request), "value": request.value or None}
+        options: dict[str, Any] = {"at_least": request.at_least_ms, "value": request.value or None}
         document.claim(now, lease, owner=owner, ttl=ttl, by=by, size=request.size, **options)
     else:
         document.queue_up(now, lease, by=by, size=request.size, **_place(lease, request, first))
@@ -49,14 +49,10 @@ def hand_over(
 
 def _place(lease: str, request: Request, first: float) -> dict[str, Any]:
     owner, ttl = request.owner, milliseconds(request.ttl)
-    options = {"at_least": _at_least(request), "value": request.value or None}
+    options = {"at_least": request.at_least_ms, "value": request.value or None}
     return {"owner": owner, "ttl": ttl, **options, **_life(lease, first)}
 
 
 def _life(lease: str, first: float) -> dict[str, Any]:
     """Members hear for themselves here."""
     return {"first": milliseconds(first), "ear": lease.rpartition(".")[0]}
-
-
-def _at_least(request: Request) -> int | None:
-    return None if request.at_least is None else milliseconds(request.at_least)

@@ -95,7 +95,7 @@ class MongoBackend:
 
     async def claim(self, request: Request, lease: str, *, first: float | None = None) -> Reply:
         """See ``Backend``. The claim, its repetitions and its withdrawal share one session."""
-        by, ear = self._commands.new_id(), None if self._calls.deaf else self._calls.id
+        by, ear = self._commands.new_id(), self._calls.heard
         base = base_of(lease)
         if request.tick is None and base is None:
             stages, answer = encoded(claim_command, (lease, by), replace(request, name=""), first, ear)
@@ -189,7 +189,7 @@ class MongoBackend:
         self, name: str, lease: str, token: int, request: Request, waiter: str, first: float
     ) -> tuple[bool | None, Reply | None]:
         """See ``Backend``."""
-        by, ear = self._commands.new_id(), None if self._calls.deaf else self._calls.id
+        by, ear = self._commands.new_id(), self._calls.heard
         ids = lease, waiter, by, grant_id(lease, token)
         stages, answer = encoded(hand_over_command, ids, replace(request, name=""), first, ear)
         async with self._commands.session("release", name, waiter) as session:
@@ -203,10 +203,8 @@ class MongoBackend:
         self, name: str, lease: str, *, mutex: bool = False, keeps: bool = False
     ) -> Reply | None:
         """See ``Backend``. In the session of its claim, if that has no answer; of an upgrade, sure."""
-        by, base = self._commands.new_id(), base_of(lease)
-        stages = sharing.downgrade(lease, by=by)
-        if base is None:
-            stages = pipeline.release([lease], by=by, how=Release(mutex, keeps))
+        by, base, how = self._commands.new_id(), base_of(lease), Release(mutex, keeps)
+        stages = sharing.downgrade(lease, by=by) if base else pipeline.release([lease], by=by, how=how)
         answer, sure = projection.reply(base or lease, by=by, mutex=mutex), base is not None
         async with self._commands.session("release", name, of=lease) as session:
             found, _ = await self._commands.let_out(name, lease, by, stages, answer, session, sure=sure)

@@ -84,6 +84,11 @@ class Calls:
         return self._deaf
 
     @property
+    def heard(self) -> str | None:
+        """Whom to call, for a place of ours; None: it would not be heard."""
+        return None if self._deaf else self.id
+
+    @property
     def mode(self) -> str | None:
         """How those who wait hear of their grants; None: nobody has waited of late."""
         if self._listening is None or self._listening.over:

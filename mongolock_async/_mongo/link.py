@@ -28,6 +28,20 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# How the locks are written and read, whatever the collection was set to.
+MAJORITY: dict[str, Any] = {
+    "codec_options": CodecOptions(),
+    "read_preference": ReadPreference.PRIMARY,
+    "write_concern": WriteConcern("majority"),
+    "read_concern": ReadConcern("majority"),
+}
+
+
+def backend_error(action: str, name: str | None, error: Exception) -> LockBackendError:
+    """Ours for one of the driver's."""
+    code = error.code if isinstance(error, OperationFailure) else None
+    return LockBackendError(action, name, type(error).__name__, code, hint(code))
+
 
 class Link:
     """A collection, pinned to the primary, whatever it was set to.
@@ -41,12 +55,7 @@ class Link:
     """
 
     def __init__(self, collection: Collection, timeout: float) -> None:
-        self.majority = check_collection(collection).with_options(
-            codec_options=CodecOptions(),
-            read_preference=ReadPreference.PRIMARY,
-            write_concern=WriteConcern("majority"),
-            read_concern=ReadConcern("majority"),
-        )
+        self.majority = check_collection(collection).with_options(**MAJORITY)
         self.local = self.majority.with_options(
             write_concern=WriteConcern(1), read_concern=ReadConcern("local")
         )
@@ -109,10 +118,10 @@ class Link:
             with pymongo.timeout(self.timeout):
                 yield
         except (PyMongoError, BSONError) as error:
-            code = error.code if isinstance(error, OperationFailure) else None
-            if code == FOREIGN_CODE and name is not None:
+            ours = backend_error(action, name, error)
+            if ours.code == FOREIGN_CODE and name is not None:
                 raise self.foreign(name) from error
-            raise LockBackendError(action, name, type(error).__name__, code, hint(code)) from error
+            raise ours from error
 
     def foreign(self, name: str) -> LockError:
         """The document is none of ours."""

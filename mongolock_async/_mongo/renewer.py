@@ -11,19 +11,16 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pymongo
-from bson.codec_options import CodecOptions
 from bson.errors import BSONError
-from pymongo import ReadPreference, WriteConcern
-from pymongo.errors import OperationFailure, PyMongoError
-from pymongo.read_concern import ReadConcern
+from pymongo.errors import PyMongoError
 from pymongo.synchronous.collection import Collection as PyMongoCollection
 
 from mongolock_async._engine.backend import Renewer
-from mongolock_async._errors import LockBackendError
 from mongolock_async._protocol.renewal import Renewal, refreshing, renewal
 
 from .backend import MongoBackend
 from .collection import check_renewal_collection
+from .link import MAJORITY, backend_error
 
 if TYPE_CHECKING:
     from .collection import RenewalCollection
@@ -53,12 +50,7 @@ class BlockingRenewer:
     own_thread = True
 
     def __init__(self, collection: PyMongoCollection[Any]) -> None:
-        self._locks: PyMongoCollection[Any] = collection.with_options(
-            codec_options=CodecOptions(),
-            read_preference=ReadPreference.PRIMARY,
-            write_concern=WriteConcern("majority"),
-            read_concern=ReadConcern("majority"),
-        )
+        self._locks: PyMongoCollection[Any] = collection.with_options(**MAJORITY)
 
     @property
     def full_name(self) -> str:
@@ -89,8 +81,7 @@ class BlockingRenewer:
                 found = self._locks.find(those.which, those.live)
                 return {lease for one in found for lease in one["live"]}
         except (PyMongoError, BSONError) as error:
-            code = error.code if isinstance(error, OperationFailure) else None
-            raise LockBackendError("renew", None, type(error).__name__, code) from error
+            raise backend_error("renew", None, error) from error
 
 
 async def _in_a_thread(work: Callable[[], T]) -> T:

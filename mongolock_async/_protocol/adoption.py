@@ -7,8 +7,8 @@ from typing import NotRequired, TypedDict
 
 from mongolock_async._settings import Owner
 
-from .expressions import NOW, Expression, Stage, each, is_lease, is_live, keep
-from .keeping import held
+from .expressions import NOW, Expression, Stage, each, fields, is_held, keep
+from .keeping import held, latest
 from .kind import Kind
 from .projection import grant_of
 from .reply import Grant, Mine
@@ -42,8 +42,7 @@ class Adopted:
     @property
     def grant(self) -> Grant:
         """Its token and its life."""
-        mine = self.answer["mine"]
-        return Grant(mine["token"], mine["left_ms"] / 1000, mine["age_ms"] / 1000)
+        return Grant.of(self.answer["mine"])
 
     def request(self, name: str, *, keep_alive: bool) -> Request:
         """By which it could have been claimed."""
@@ -66,14 +65,12 @@ def adopt(lease: str, token: int, new: str, *, now: Expression = NOW) -> list[St
     life = {"expires": {"$max": ["$$e.expires", {"$add": [now, "$$e.ttl"]}]}}
     renamed = {"$mergeObjects": ["$$e", {"lease": new, "change": 0, "said": 0}, life]}
     holders = each("$holders", {"$cond": [held({lease: token}, now), renamed, "$$e"]})
-    outlives = {"$max": ["$expires_at", {"$max": "$holders.expires"}]}
-    return [{"$set": {"holders": holders}}, {"$set": {"expires_at": outlives}}]
+    return [{"$set": {"holders": holders}}, {"$set": {"expires_at": latest("$holders")}}]
 
 
 def adopted(new: str, token: int, *, now: Expression = NOW) -> Stage:
     """What the lease is under its new id, if it is live."""
-    live = {"$and": [is_lease(new), {"$eq": ["$$e.token", token]}, is_live(now)]}
-    asked = {name: f"$$e.{name}" for name in ("owner", "weight", "ttl", "at_least")}
+    asked = fields(("owner", "weight", "ttl", "at_least"))
     found = {"mine": grant_of(now), "asked": asked, "kind": "$kind", "capacity": "$capacity"}
-    e = {"e": {"$first": keep("$holders", live)}}
+    e = {"e": {"$first": keep("$holders", is_held(new, token, now))}}
     return {"_id": 0, "reply": {"$let": {"vars": e, "in": {"$cond": ["$$e.lease", found, None]}}}}

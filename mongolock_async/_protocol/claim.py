@@ -25,12 +25,12 @@ def claim_command(
     if (tick := request.tick) is not None:
         stages = pipeline.claim_tick(lease, owner=owner, ttl_ms=ttl_ms, tick=tick, by=by)
         return stages, projection.reply_tick(lease, by=by)
-    answer = projection.reply(lease, by=by, mutex=request.size.mutex)
+    answer = projection.reply(lease, by=by, mutex=request.mutex)
     if base_of(lease) is not None:
         life: dict[str, Any] = {} if first is None else {"first_ms": milliseconds(first), "ear": ear}
         return sharing.upgrade(lease, owner=owner, ttl_ms=ttl_ms, by=by, **life), answer
     if first is None:
-        options: dict[str, Any] = {"at_least_ms": _at_least(request), "value": request.value or None}
+        options: dict[str, Any] = {"at_least_ms": request.at_least_ms, "value": request.value or None}
         return pipeline.claim(lease, owner=owner, ttl_ms=ttl_ms, by=by, size=request.size, **options), answer
     return pipeline.queue_up(lease, by=by, size=request.size, **_place(request, first, ear)), answer
 
@@ -62,10 +62,6 @@ def _place(request: Request, first: float, ear: str | None) -> dict[str, Any]:
         "ttl_ms": milliseconds(request.ttl),
         "first_ms": milliseconds(first),
         "ear": ear,
-        "at_least_ms": _at_least(request),
+        "at_least_ms": request.at_least_ms,
         "value": request.value or None,
     }
-
-
-def _at_least(request: Request) -> int | None:
-    return None if request.at_least is None else milliseconds(request.at_least)

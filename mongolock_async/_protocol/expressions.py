@@ -36,6 +36,16 @@ def is_holding(lease: str, token: int) -> Expression:
     return {"$and": [is_lease(lease), {"$eq": ["$$e.token", token]}]}
 
 
+def is_held(lease: str, token: int, now: Expression) -> Expression:
+    """Whether it is that, and has not expired."""
+    return {"$and": [is_holding(lease, token), is_live(now)]}
+
+
+def fields(names: Sequence[str]) -> dict[str, Expression]:
+    """These of the element."""
+    return {name: f"$$e.{name}" for name in names}
+
+
 def grant_id(lease: str, token: int) -> str:
     """The same, as an id."""
     return f"{lease}#{token}"

@@ -7,8 +7,8 @@ is in use for ever: every claim finds it of another kind, and changes nothing.
 from __future__ import annotations
 
 from .entry import LEFT
-from .expressions import NOW, Expression, Stage, each, is_lease, is_live, some
-from .projection import granted_by
+from .expressions import NOW, Expression, Stage, each, fields, is_held, some
+from .projection import CALLED, granted_by
 from .transition import transition
 
 # 9999-01-01: the last year that all drivers can read.
@@ -18,17 +18,16 @@ NEVER: Expression = {"$toDate": NEVER_MS}
 
 def finish(lease: str, token: int, *, by: str, now: Expression = NOW) -> list[Stage]:
     """It is done, if this lease is live. All who wait go from the queue to ``out``; nobody is granted."""
-    live = {"$and": [is_lease(lease), {"$eq": ["$$e.token", token]}, is_live(now)]}
-    left = {name: f"$$e.{name}" for name in LEFT} | {"since": now, "expires": NEVER}
+    left = fields(LEFT) | {"since": now, "expires": NEVER}
     done = {
         "holders": each("$holders", left),
         "queue": [],
-        "out": each("$queue", {"lease": "$$e.lease", "ear": "$$e.ear"}),
+        "out": each("$queue", fields(CALLED)),
         "kind": "done",
         "released": lease,
         "expires_at": NEVER,
     }
-    return transition(_where(some("$holders", live), done), now, by, mutex=True)
+    return transition(_where(some("$holders", is_held(lease, token, now)), done), now, by, mutex=True)
 
 
 def finished(lease: str, *, by: str) -> Stage:

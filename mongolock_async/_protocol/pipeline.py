@@ -21,6 +21,7 @@ from .expressions import (
     Stage,
     date,
     each,
+    fields,
     is_grant,
     is_live,
     is_there,
@@ -152,7 +153,7 @@ def release(
     holders = without("$holders", leases)
     if how.keeps:
         ours = {"$in": ["$$e.lease", {"$literal": list(leases)}]}
-        left = {name: f"$$e.{name}" for name in LEFT} | {"expires": {"$add": ["$$e.since", "$$e.at_least"]}}
+        left = fields(LEFT) | {"expires": {"$add": ["$$e.since", "$$e.at_least"]}}
         holders = keep(each("$holders", {"$cond": [ours, left, "$$e"]}), is_there(now))
     released = _released(leases, grant, now if how.keeps else None)
     return transition({"holders": holders, "queue": queue, "released": released}, now, by, mutex=how.mutex)

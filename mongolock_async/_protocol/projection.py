@@ -15,15 +15,20 @@ from .expressions import (
     Expression,
     Stage,
     each,
+    fields,
     id_of,
-    is_holding,
+    is_held,
     is_lease,
     is_live,
     is_lock,
     keep,
     live,
+    some,
     there,
 )
+
+# What is told of one in the queue, so that it can be called.
+CALLED = ("lease", "ear")
 
 
 def reply(lease: str, *, by: str, mutex: bool = False, now: Expression = NOW) -> Stage:
@@ -109,8 +114,7 @@ def release(
 
 def renewal(lease: str, token: int, *, now: Expression = NOW) -> Stage:
     """Whether this lease is live, and who holds the lock if it is not."""
-    mine = {"$and": [is_holding(lease, token), is_live(now)]}
-    found = {"vars": {"e": {"$first": keep("$holders", mine)}}}
+    found = {"vars": {"e": {"$first": keep("$holders", is_held(lease, token, now))}}}
     nothing = {"holders": _people(there("$holders", now), now), "place": -1, "capacity": "$capacity"}
     return {
         "_id": 0,
@@ -120,9 +124,7 @@ def renewal(lease: str, token: int, *, now: Expression = NOW) -> Stage:
 
 def was_held(lease: str, token: int, *, now: Expression = NOW) -> Stage:
     """Whether this lease is live."""
-    live_one = {"$and": [is_holding(lease, token), is_live(now)]}
-    held = {"$anyElementTrue": [each({"$ifNull": ["$holders", []]}, live_one)]}
-    return {"_id": 0, "held": held}
+    return {"_id": 0, "held": some({"$ifNull": ["$holders", []]}, is_held(lease, token, now))}
 
 
 def view(*, now: Expression = NOW) -> Stage:
@@ -147,7 +149,7 @@ def resized(*, by: str) -> Stage:
     called = {
         "$concatArrays": [
             granted_by(by, None, mutex=False),
-            each(heavy, {"lease": "$$e.lease", "ear": "$$e.ear"}),
+            each(heavy, fields(CALLED)),
         ]
     }
     return {"_id": 0, "reply": {"kind": "$kind", "capacity": "$capacity", "granted": called}}

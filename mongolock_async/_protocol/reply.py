@@ -81,6 +81,11 @@ class Grant:
     remaining: float
     age: float = 0.0
 
+    @classmethod
+    def of(cls, mine: Mine) -> Grant:
+        """What the answer says."""
+        return cls(mine["token"], mine["left_ms"] / 1000, mine["age_ms"] / 1000)
+
 
 @dataclass(frozen=True, slots=True)
 class Tick:
@@ -107,7 +112,7 @@ class Reply:
     def grant(self) -> Grant | None:
         """What this lease holds; None: nothing."""
         mine = self._answer.get("mine")
-        return mine and Grant(mine["token"], mine["left_ms"] / 1000, mine["age_ms"] / 1000)
+        return mine and Grant.of(mine)
 
     @property
     def granted(self) -> Sequence[Granted]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from mongolock_async._settings import Owner
+from mongolock_async._settings import Owner, milliseconds
 
 from .kind import READER, UPGRADABLE, WRITER, Kind, Size
 from .reply import View
@@ -64,6 +64,16 @@ class Request:
     def size(self) -> Size:
         """How much of which kind of lock."""
         return Size(self.kind, self.weight, self.capacity)
+
+    @property
+    def mutex(self) -> bool:
+        """Whether nobody shares the lock."""
+        return self.kind == "mutex"
+
+    @property
+    def at_least_ms(self) -> int | None:
+        """For how long from its grant the name stays taken; None: no longer than it is held."""
+        return None if self.at_least is None else milliseconds(self.at_least)
 
     @property
     def whole(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .entry import LEFT, entry_of, is_idle, waiting
-from .expressions import NOW, Expression, Stage, each, is_lease, live, without
+from .expressions import NOW, Expression, Stage, each, fields, is_lease, live, without
 from .kind import UPGRADABLE, WRITER, base_of
 from .transition import transition
 
@@ -57,6 +57,5 @@ def upgrade(
 
 def downgrade(lease: str, *, by: str, now: Expression = NOW) -> list[Stage]:
     """Take back the upgrade of this id, granted or not; its lease weighs what it did before."""
-    kept = {name: f"$$e.{name}" for name in REMEMBERED}
-    back = {"$cond": [is_lease(lease), kept | {"weight": UPGRADABLE}, "$$e"]}
+    back = {"$cond": [is_lease(lease), fields(REMEMBERED) | {"weight": UPGRADABLE}, "$$e"]}
     return transition({"holders": each("$holders", back), "queue": without("$queue", [lease])}, now, by)

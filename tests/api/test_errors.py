@@ -66,3 +66,11 @@ def test_an_error_has_its_parts_as_attributes() -> None:
         "OperationFailure",
         13,
     )
+
+
+def test_an_error_that_is_told_to_another_caller_keeps_all_but_what_was_tried() -> None:
+    error = LockBackendError("look", "cron", "OperationFailure", 9, "take another")
+    error.__cause__ = cause = OSError()
+    again = error.retold("acquire")
+    assert str(again) == "acquire 'cron': MongoDB failed: OperationFailure (code 9); take another"
+    assert again.__cause__ is cause

@@ -11,6 +11,7 @@ from contextlib import aclosing
 import pytest
 from conftest import MakeRepository
 from faulty import Fault, FaultyLocks, lost
+from uses import uses
 from virtual import settle
 from waiters import about, is_free, look, now, queue, rests, waiting
 
@@ -51,19 +52,7 @@ async def test_a_closed_repository_says_so(memory: FaultyLocks) -> None:
     lease = await locks.acquire("cron")
     await locks.aclose()
     memory.sent.clear()
-    for use in (
-        locks.obtain("a"),
-        locks.acquire("a"),
-        locks.acquire("a", timeout=0),
-        locks.get("a"),
-        anext(locks.list()),
-        locks.create("a"),
-        locks.force_release("a"),
-        locks.lock("a").__aenter__(),
-        locks.__aenter__(),
-        anext(locks.every(1, "a")),
-        lease.renew(),
-    ):
+    for use in uses(locks, lease):
         with pytest.raises(LockError, match="this LockRepository is closed"):
             await use
     assert memory.sent == {}

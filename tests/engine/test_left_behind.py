@@ -14,7 +14,6 @@ from mongolock_async import LockError, LockRepository
 async def test_500_claims_that_fail_and_cannot_be_withdrawn_make_two_lines(
     locks: LockRepository, memory: FaultyLocks, caplog: pytest.LogCaptureFixture
 ) -> None:
-    asyncio.get_running_loop().set_debug(False)
     await locks.create("cron")
     memory.faults = [lost(action, times=10**6, delay=0.01) for action in ("claim", "withdraw")]
 
@@ -33,7 +32,6 @@ async def test_500_claims_that_fail_and_cannot_be_withdrawn_make_two_lines(
 async def test_500_blocks_that_are_left_without_an_answer_make_two_lines(
     locks: LockRepository, memory: FaultyLocks, caplog: pytest.LogCaptureFixture
 ) -> None:
-    asyncio.get_running_loop().set_debug(False)
     ready = asyncio.Barrier(500)
 
     async def block(number: int) -> None:

@@ -9,19 +9,13 @@ from typing import Any
 
 import pytest
 from faulty import Fault, FaultyLocks
+from uses import uses
 from waiters import about, now, waiting
 
 from mongolock_async import LockBackendError, LockError, LockRepository
-from mongolock_async._api.exported import Exported
 from mongolock_async._engine.background import Background
 from mongolock_async._engine.lifetime import Lifetime
 from mongolock_async._memory.clock import MemoryClock
-
-TEXT = Exported("a", "0123456789abcdef.7", 1).text()
-
-
-async def nothing() -> None:
-    """Never done."""
 
 
 class Child:
@@ -50,21 +44,7 @@ async def test_in_a_forked_child_a_repository_is_refused(
     memory.sent.clear()
     child.begins()
     for use in (
-        locks.obtain("a"),
-        locks.acquire("a"),
-        locks.acquire("a", timeout=0),
-        locks.get("a"),
-        anext(locks.list()),
-        locks.create("a"),
-        locks.force_release("a"),
-        locks.lock("a").__aenter__(),
-        locks.__aenter__(),
-        anext(locks.every(1, "a")),
-        locks.once("a", nothing),
-        locks.reset("a"),
-        locks.adopt(TEXT),
-        lease.export(),
-        lease.renew(),
+        *uses(locks, lease),
         lease.release(),
         lease.verify(object()),
         locks.aclose(),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from faulty import FaultyLocks
+from uses import uses
 from virtual import VirtualLoop
 
 from mongolock_async import Lease, LockError, LockRepository
@@ -27,17 +28,7 @@ def second() -> Iterator[asyncio.Runner]:
 async def refused(memory: FaultyLocks, locks: LockRepository, lease: Lease) -> None:
     memory.sent.clear()
     for use in (
-        locks.obtain("a"),
-        locks.acquire("a"),
-        locks.acquire("a", timeout=0),
-        locks.get("a"),
-        anext(locks.list()),
-        locks.create("a"),
-        locks.force_release("a"),
-        locks.lock("a").__aenter__(),
-        locks.__aenter__(),
-        anext(locks.every(1, "a")),
-        lease.renew(),
+        *uses(locks, lease),
         lease.release(),
         lease.verify(object()),
         locks.aclose(),

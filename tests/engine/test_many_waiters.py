@@ -20,13 +20,10 @@ MANY = 10_000
 
 @pytest.fixture(autouse=True)
 async def _as_in_production() -> AsyncIterator[None]:
-    """No debug mode; and the objects of the test runner are none that the collector looks through."""
-    loop = asyncio.get_running_loop()
-    loop.set_debug(False)
+    """The objects of the test runner are none that the collector looks through."""
     gc.freeze()
     yield
     gc.unfreeze()
-    loop.set_debug(True)
 
 
 @pytest.fixture(autouse=True)

@@ -146,7 +146,6 @@ async def test_closing_says_nothing_of_what_failed(server: Server, caplog: pytes
 async def test_500_leases_that_are_refused_for_a_whole_ttl_make_few_lines_and_commands(
     memory: FaultyLocks, locks: LockRepository, caplog: pytest.LogCaptureFixture
 ) -> None:
-    asyncio.get_running_loop().set_debug(False)
     leases = [await locks.acquire(f"n{number}", ttl=30, keep_alive=True) for number in range(500)]
     memory.faults.append(Fault("renew", error=REFUSED, times=1_000_000))
     memory.sent.clear()
@@ -162,7 +161,6 @@ async def test_500_leases_that_are_refused_for_a_whole_ttl_make_few_lines_and_co
 async def test_500_leases_on_a_silent_server_make_few_lines_and_commands(
     memory: FaultyLocks, locks: LockRepository, caplog: pytest.LogCaptureFixture
 ) -> None:
-    asyncio.get_running_loop().set_debug(False)
     leases = [await locks.acquire(f"n{number}", ttl=30, keep_alive=True) for number in range(500)]
     memory.faults.append(Fault("renew", delay=60, times=1_000_000))
     memory.sent.clear()
