@@ -19,7 +19,7 @@ from .history import Violation, violations
 from .network import Network, inside, unavailable
 from .pulse import Pulse, stalls
 from .record import Account
-from .work import PATIENCE, PERIOD, TTL
+from .work import PERIOD, TTL
 
 WORKERS = 8
 # The clocks of the nodes differ by less than the workers' clock_margin.
@@ -30,8 +30,9 @@ QUIET = (0.5, 2.5)
 # themselves, once their leases are over.
 STALL = 2.0
 HOLDERS_HIT = TTL + 0.5
-# Two outages in a row may each cost a waiter its place, which lives 10 s; one that is stuck waits for ever.
-STUCK = PATIENCE - 15
+# Without faults. The places of the dead live 10 s each, and a waiter that lost its own is behind them all;
+# one that is stuck waits for ever, also after the last fault.
+STUCK = 30.0
 
 
 def main() -> int:
@@ -99,6 +100,7 @@ def _report(
     complaints: str,
 ) -> int:
     history = account.history
+    history.faults = [(began, ended) for began, ended, _ in times]
     broken = violations(history, STUCK)
     for until, length in still:
         recent = [name for began, ended, name in times if began < until and ended > until - length - TTL]

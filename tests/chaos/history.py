@@ -68,6 +68,7 @@ class History:
     Attributes:
         capacities: of the locks that have another one than 1.
         runs: the boundaries of ``every`` whose body was run, in milliseconds of the server's clock.
+        faults: from when to when there was one; they do not overlap.
         over: when it ended.
     """
 
@@ -77,6 +78,7 @@ class History:
     runs: list[int] = field(default_factory=list)
     waits: list[Wait] = field(default_factory=list)
     capacities: dict[str, int] = field(default_factory=dict)
+    faults: list[tuple[float, float]] = field(default_factory=list)
     over: float = 0.0
 
 
@@ -90,7 +92,7 @@ class Violation:
 
 
 def violations(history: History, patience: float) -> list[Violation]:
-    """All of them; nobody may wait for more than ``patience`` seconds."""
+    """All of them; nobody may wait for more than ``patience`` seconds, those of faults not counted."""
     return [
         *_overlaps(history),
         *_beside_writers(history),
@@ -193,12 +195,14 @@ def _queue_jumpers(history: History) -> Iterator[Violation]:
 
 
 def _stuck(history: History, patience: float) -> Iterator[Violation]:
-    """Nobody waits for ever."""
+    """Nobody waits for ever. A fault may cost a waiter its place, and many faults as many places."""
     for lock, waits in _by_lock(history.waits):
         for wait in waits:
-            waited = (history.over if wait.ended is None else wait.ended) - wait.began
+            ended = history.over if wait.ended is None else wait.ended
+            during = sum(max(0, min(ended, end) - max(wait.began, begin)) for begin, end in history.faults)
+            waited = ended - wait.began - during
             if waited > patience:
-                yield Violation("stuck", lock, f"{wait}: {waited:.1f} s")
+                yield Violation("stuck", lock, f"{wait}: {waited:.1f} s, and {during:.1f} s of faults")
 
 
 def _by_lock(items: Iterable[T]) -> Iterable[tuple[str, list[T]]]:

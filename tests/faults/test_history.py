@@ -135,3 +135,8 @@ def test_one_that_waits_for_too_long_is_seen() -> None:
     assert broken(waits=[Wait("a", 1, 20), Wait("a", 90, None)], over=100) == []
     assert broken(waits=[Wait("a", 1, 22)], over=100) == ["stuck"]
     assert broken(waits=[Wait("a", 70, None)], over=100) == ["stuck"]
+
+
+def test_the_time_of_faults_is_no_waiting() -> None:
+    assert broken(waits=[Wait("a", 1, 31)], faults=[(0, 5), (10, 16)], over=100) == []
+    assert broken(waits=[Wait("a", 1, 32)], faults=[(0, 5), (10, 16)], over=100) == ["stuck"]
