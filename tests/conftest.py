@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
+from coverage import Coverage
 from faulty import FaultyLocks
 from pymongo import MongoClient
 from support import CommandLog, connected
@@ -36,6 +37,18 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, LoopFactory]:
 def is_virtual(item: pytest.Item) -> bool:
     """Whether the test is in one of those rooms."""
     return item.path.parent.name in VIRTUAL
+
+
+@pytest.fixture
+def untraced() -> Iterator[None]:
+    """No coverage: it would take more time than the many steps of such a test; others take each of them."""
+    tracer = Coverage.current()  # pytest-cov's own marker for this fails with `--no-cov`
+    if tracer is None:
+        yield
+    else:
+        tracer.stop()
+        yield
+        tracer.start()
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,8 @@ from waiters import Pair, about, is_free, listens, look, now, pair, queue, rests
 
 from mongolock_async import Lease, LockBackendError, LockError, LockRepository
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 # More turns of the loop than a wait has that needs no time.
 TURNS = 20
 MODES = pytest.mark.parametrize("hears", [True, False], ids=["calls", "polling"])

@@ -15,6 +15,8 @@ from waiters import MS, now
 from mongolock_async import Lease, LockRepository
 from mongolock_async._engine.ticks import SPREAD
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 MEMBERS = 300
 PERIOD = 1
 

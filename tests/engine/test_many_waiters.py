@@ -15,6 +15,8 @@ from waiters import listens, now, queue, rests, waiting
 
 from mongolock_async import LockRepository
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 MANY = 10_000
 
 

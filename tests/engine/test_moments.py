@@ -10,6 +10,8 @@ from waiters import Pair, is_free, now, pair, turns, waiting
 
 from mongolock_async import Lease, LockTimeoutError
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 # What a command, an answer or a call may take.
 DELAYS = (0, 0.001, 0.002)
 # More turns of the loop than anything takes that needs no time.

@@ -20,6 +20,8 @@ from exploration.steps import Steps
 from exploration.trace import rendered
 from exploration.world import MARGIN, Member, World
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 # The document's own code runs a million times here; to count its lines would take twice as long.
 
 DOCS = Path(__file__).parents[2] / "docs" / "model.md"
