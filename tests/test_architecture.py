@@ -149,6 +149,18 @@ def test_every_module_of_a_room_stands_in_the_map() -> None:
     assert [module for module in modules if f"`{module}`" not in text] == []
 
 
+def test_each_row_of_the_map_is_a_module_that_is_there_and_stands_once() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    tables = re.findall(r"^\| `(_\w+)` \| \|\n\|---\|---\|\n((?:\|.*\n)+)", text, flags=re.MULTILINE)
+    assert {"_api", "_engine", "_mongo", "_memory", "_protocol"} <= {room for room, _ in tables}
+    for room, rows in tables:
+        cells = re.findall(r"^\|([^|]*)\|", rows, flags=re.MULTILINE)
+        named = re.findall(r"`(\w+)`", "".join(cells))
+        assert sorted(named) == sorted(
+            path.stem for path in PACKAGE.joinpath(room).glob("*.py") if path.stem != "__init__"
+        )
+
+
 def test_every_test_that_the_guarantees_name_is_there() -> None:
     named = re.findall(
         r"`(\w+/test_\w+\.py)(?:::(test_\w+))?`", (ROOT / "docs" / "guarantees.md").read_text()
