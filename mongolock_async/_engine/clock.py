@@ -30,6 +30,9 @@ class Clock(Protocol):
 # By the name of the system: its clock that goes on while the machine is suspended. Python's own,
 # ``time.monotonic``, stands still meanwhile on both.
 THROUGH_SLEEP = {"Linux": "CLOCK_BOOTTIME", "Darwin": "CLOCK_MONOTONIC"}
+# A suspended machine stops the loop's timers. So none is set for longer than so many seconds, and by no more
+# can anything come late, however long the machine was suspended.
+LONGEST = 60.0
 
 
 class SystemClock:
@@ -43,8 +46,31 @@ class SystemClock:
         return time.monotonic() if self._id is None else time.clock_gettime(self._id)
 
     def call_later(self, seconds: float, callback: Callable[[], object]) -> Timer:
-        """Call back after so many seconds of the loop's clock, which a suspended machine may stop."""
+        """Call back after so many seconds; up to ``LONGEST`` later if the machine was suspended meanwhile."""
+        if seconds > LONGEST:
+            return _LongTimer(self, self.now() + seconds, callback)
         return asyncio.get_running_loop().call_later(seconds, callback)
+
+
+class _LongTimer:
+    """Looks at the clock from time to time, since that of the loop may have stood still."""
+
+    def __init__(self, clock: Clock, due: float, callback: Callable[[], object]) -> None:
+        self._clock = clock
+        self._due = due
+        self._look(callback)
+
+    def cancel(self) -> None:
+        """Do not call back."""
+        self._handle.cancel()
+
+    def _look(self, callback: Callable[[], object]) -> None:
+        left = self._due - self._clock.now()
+        loop = asyncio.get_running_loop()
+        if left > LONGEST:
+            self._handle = loop.call_later(LONGEST, self._look, callback)
+        else:
+            self._handle = loop.call_later(left, callback)
 
 
 async def sleep(clock: Clock, seconds: float) -> None:

@@ -8,14 +8,15 @@ import platform
 import time
 
 import pytest
+from suspended import Machine
 from virtual import settle
 from waiters import now
 
-from mongolock_async._engine.clock import Clock, SystemClock, sleep, timeout, wait
+from mongolock_async._engine.clock import LONGEST, Clock, SystemClock, sleep, timeout, wait
 from mongolock_async._memory.clock import MemoryClock
 
 
-@pytest.fixture(params=[SystemClock, MemoryClock])
+@pytest.fixture(params=[Machine, MemoryClock])
 async def clock(request: pytest.FixtureRequest) -> Clock:
     """Each of the clocks; here, the timers of both are driven by the loop."""
     made: Clock = request.param()
@@ -165,6 +166,29 @@ def test_where_no_clock_counts_that_time_pythons_own_is_taken(monkeypatch: pytes
     monkeypatch.setattr(platform, "system", lambda: "Windows")
     monkeypatch.setattr(time, "clock_gettime", None)
     assert time.monotonic() <= SystemClock().now() <= time.monotonic()
+
+
+@pytest.mark.parametrize("seconds", [1, LONGEST - 1, LONGEST, LONGEST + 1, 3600])
+async def test_a_timer_is_late_by_a_minute_at_the_most_however_long_the_machine_was_suspended(
+    seconds: float,
+) -> None:
+    clock, called = Machine(), list[float]()
+    clock.call_later(seconds, lambda: called.append(clock.now()))
+    await asyncio.sleep(0.5)
+    clock.suspend(seconds - 0.6)
+    await asyncio.sleep(LONGEST)
+    assert len(called) == 1
+    assert seconds <= called[0] <= seconds + LONGEST
+
+
+async def test_a_long_timer_that_was_cancelled_is_not_called() -> None:
+    clock, called = Machine(), list[int]()
+    timers = [clock.call_later(3600, lambda: called.append(1)) for _ in range(2)]
+    timers[0].cancel()
+    await asyncio.sleep(3590)
+    timers[1].cancel()
+    await asyncio.sleep(3600)
+    assert called == []
 
 
 async def test_a_clock_in_memory_is_that_of_the_loop_and_what_it_was_set_forward_by() -> None:
