@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable
 from types import AsyncGeneratorType
 from typing import Self, cast
 
@@ -74,7 +73,8 @@ class Schedule(Bound):
             LockError: the repository is closed, or the document under that name is no lock.
             LockBackendError: MongoDB refuses (codes 13 and 18), or the client was closed.
         """
-        return await anext(self._loop)
+        holding = await anext(self._loop)
+        return None if holding is None else Lease(self._member, holding)
 
     async def aclose(self) -> None:
         """End the loop, and release its lease."""
@@ -116,14 +116,6 @@ class Schedule(Bound):
     def _ticks(self) -> Ticks:
         return Ticks(self._member, self._request, self._boundaries, self._catch_up)
 
-    def _begin(self) -> AsyncGeneratorType[Lease | None, None]:
-        loop = _leases(self._member, self._ticks().held())
-        return cast("AsyncGeneratorType[Lease | None, None]", loop)
-
-
-async def _leases(
-    member: Member, held: AsyncGenerator[Holding | None, None]
-) -> AsyncGenerator[Lease | None, None]:
-    async with aclosing(held) as holdings:
-        async for holding in holdings:
-            yield None if holding is None else Lease(member, holding)
+    def _begin(self) -> AsyncGeneratorType[Holding | None, None]:
+        # The only generator: one around another cannot be closed while the event loop closes both.
+        return cast("AsyncGeneratorType[Holding | None, None]", self._ticks().held())
