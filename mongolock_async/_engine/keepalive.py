@@ -102,12 +102,16 @@ class KeepAlive:
             await asyncio.wait(tasks)
 
     async def _run(self) -> None:
-        while self._kept:
-            try:
-                await self._turn()
-            except Exception:
-                logger.exception("renewals failed, and are tried again in %g s", AGAIN)
-                await sleep(self._clock, AGAIN)
+        try:
+            while self._kept:
+                try:
+                    await self._turn()
+                except Exception:
+                    logger.exception("renewals failed, and are tried again in %g s", AGAIN)
+                    await sleep(self._clock, AGAIN)
+        except asyncio.CancelledError:  # if not by ``aclose``, with which nothing is kept any more
+            self._reports.cancelled(self._kept.values())
+            raise
 
     async def _turn(self) -> None:
         """Wait until something is due, and renew it."""

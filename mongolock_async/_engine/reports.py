@@ -87,6 +87,12 @@ class Renewals:
         """It is not renewed any more."""
         self._failing.pop(lease.id, None)
 
+    def cancelled(self, kept: Iterable[Kept]) -> None:
+        """The task that renews these was cancelled, and not by us."""
+        leases = [(lease.kind, lease.name) for lease in kept if lease.kind != "place"]
+        if leases:
+            logger.warning("the task that renews was cancelled: no more renewals of %s", _those(leases))
+
     def end(self) -> None:
         """Nothing is renewed any more."""
         self._failing.clear()

@@ -199,3 +199,54 @@ async def test_one_who_waits_is_told_of_by_its_place(
     ]
     waiter.cancel()
     await asyncio.sleep(TTL)
+
+
+def cancel_all() -> None:
+    """As ``asyncio.run`` does at its end."""
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+
+
+async def test_a_line_says_that_renewals_were_cancelled_with_all_tasks(
+    locks: LockRepository, caplog: pytest.LogCaptureFixture
+) -> None:
+    leases = [await locks.acquire(name, keep_alive=True) for name in "abc"]
+    await asyncio.sleep(60)
+    cancel_all()
+    await asyncio.sleep(1)
+    assert caplog.messages == ["the task that renews was cancelled: no more renewals of 3 leases"]
+    await asyncio.sleep(60)
+    assert all(lease.lost.is_set() for lease in leases)
+
+
+async def test_of_what_was_cancelled_all_is_renewed_again_with_the_next_lease(locks: LockRepository) -> None:
+    lease = await locks.acquire("cron", keep_alive=True)
+    await asyncio.sleep(1)
+    cancel_all()
+    await asyncio.sleep(1)
+    await locks.acquire("other", keep_alive=True)
+    await asyncio.sleep(60)
+    assert lease.held
+
+
+@pytest.mark.parametrize("closed", [False, True])
+async def test_of_renewals_that_end_when_no_lease_is_kept_there_is_no_line(
+    locks: LockRepository, caplog: pytest.LogCaptureFixture, *, closed: bool
+) -> None:
+    async with await locks.acquire("cron", keep_alive=True):
+        await asyncio.sleep(1)
+        if closed:
+            await locks.aclose()
+    cancel_all()
+    await asyncio.sleep(60)
+    assert caplog.messages == []
+
+
+async def test_of_places_whose_renewals_were_cancelled_there_is_no_line(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.keep(Kept("s.1", kind="place"))
+    await asyncio.sleep(0.5)
+    cancel_all()
+    await asyncio.sleep(0.5)
+    assert caplog.messages == []
