@@ -72,7 +72,9 @@ class Election(Lock):
             TypeError: ``serve`` is nothing of the kind, which may show only when it is called.
             LockError: the repository is closed, or the document under that name is no lock, or one of
                 another kind.
-            LockBackendError: MongoDB refuses (codes 13 and 18), or the client was closed.
+            LockBackendError: MongoDB refuses (codes 13 and 18), the client was closed, or, before the first
+                answer, something is wrong that does not go away by itself (``hint``). If that comes later, it
+                is told by the log, with its hint, and outlived as an outage.
             Exception: what ``serve`` has raised, after the release.
         """
         if not callable(serve):

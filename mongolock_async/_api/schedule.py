@@ -37,8 +37,10 @@ class Schedule(Bound):
     that hundreds of processes do not come at once.
 
     A schedule outlives outages: it logs one line, and goes on with the next boundary once MongoDB is back.
-    What MongoDB refuses (codes 13 and 18), and a client that was closed, is raised. ``aclose`` of the
-    repository ends loops and ``run``.
+    What MongoDB refuses (codes 13 and 18), and a client that was closed, is raised. So is, before the first
+    answer, an error that does not go away by itself (``LockBackendError.hint``): the configuration is wrong.
+    One that comes later is told by the log, with its hint, and outlived as an outage, since whoever has
+    changed the server may change it back. ``aclose`` of the repository ends loops and ``run``.
 
     It does *not* promise that each boundary is run: not where no process is there, MongoDB is away (but see
     ``catch_up`` of ``cron``), the holder dies, or a former body still runs in all processes.
@@ -71,7 +73,8 @@ class Schedule(Bound):
         Raises:
             StopAsyncIteration: the repository was closed meanwhile, or the loop has ended.
             LockError: the repository is closed, or the document under that name is no lock.
-            LockBackendError: MongoDB refuses (codes 13 and 18), or the client was closed.
+            LockBackendError: MongoDB refuses (codes 13 and 18), the client was closed, or this is no server
+                for locks (before the first answer only).
         """
         holding = await anext(self._loop)
         return None if holding is None else Lease(self._member, holding)

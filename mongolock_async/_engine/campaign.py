@@ -76,7 +76,8 @@ class Campaign:
             await lifetime.sleep(due - clock.now())  # no time, if whoever looks took longer
 
     async def _elected(self, outage: Outage) -> Holding:
-        if outage.lasts:
+        """Be elected. At first, and after an outage, ask without waiting: an answer is the end of that."""
+        if not outage.works:
             holding, _ = await self._member.claim(self._request)
             outage.over()
             if holding is not None:

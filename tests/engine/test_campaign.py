@@ -252,6 +252,55 @@ async def test_a_refusal_is_raised(locks: LockRepository, memory: FaultyLocks) -
         await locks.election("cron").run(lead)
 
 
+def unsupported(action: str) -> Fault:
+    """Commands fail, and will do so until somebody mends that."""
+    hint = "locks need another server"
+    return Fault(action, error=LockBackendError(action, "cron", "OperationFailure", 303, hint), times=10**6)
+
+
+async def test_what_does_not_go_away_by_itself_is_raised_at_the_start(
+    locks: LockRepository, memory: FaultyLocks
+) -> None:
+    memory.faults = [unsupported("claim"), unsupported("view")]
+    async with asyncio.timeout(60):
+        with pytest.raises(LockBackendError, match="another server"):
+            await locks.election("cron").run(lead)
+        with pytest.raises(LockBackendError, match="another server"):
+            await anext(locks.election("cron").observe())
+    assert now() == 0
+
+
+@pytest.mark.parametrize("taken", [False, True])
+async def test_what_does_not_go_away_by_itself_is_told_later_and_waited_for(
+    locks: LockRepository,
+    others: LockRepository,
+    memory: FaultyLocks,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    taken: bool,
+) -> None:
+    """Also by one who was never elected."""
+    before = await others.acquire("cron", ttl=600) if taken else None
+    term = Term()
+    task = asyncio.create_task(locks.election("cron", ttl=30).run(term.serve))
+    await asyncio.sleep(60)
+    memory.faults = [
+        unsupported(action) for action in ("claim", "look", "refresh", "renew", "prolong", "ask")
+    ]
+    await asyncio.sleep(200)
+    memory.faults = []
+    if before is not None:
+        await before.release()
+    await asyncio.sleep(20)
+    assert len(term.began) - len(term.ended) == 1
+    why = "OperationFailure; locks need another server"
+    assert [message for message in caplog.messages if "election" in message] == [
+        f"the election 'cron': MongoDB is away ({why}); it goes on once it is back",
+        "the election 'cron': MongoDB is back",
+    ]
+    task.cancel()
+
+
 async def test_the_end_of_the_repository_is_the_end_of_a_term(
     locks: LockRepository, others: LockRepository
 ) -> None:

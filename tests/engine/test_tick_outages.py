@@ -44,6 +44,14 @@ def failing(code: int | None, kind: str = "OperationFailure") -> Fault:
     return Fault("claim", error=LockBackendError("obtain", "cron", kind, code), times=FOREVER)
 
 
+def unsupported() -> Fault:
+    """Claims fail, and will do so until somebody mends that."""
+    hint = "locks need another server"
+    return Fault(
+        "claim", error=LockBackendError("obtain", "cron", "OperationFailure", 303, hint), times=FOREVER
+    )
+
+
 async def outage(memory: FaultyLocks, seconds: float, delay: float = 0) -> None:
     """For so long, no claim arrives."""
     fault = lost("claim", times=FOREVER, delay=delay)
@@ -108,6 +116,31 @@ async def test_a_refusal_is_raised_at_once(locks: LockRepository, memory: Faulty
         with pytest.raises(LockBackendError, match=f"code {code}"):
             await anext(ticks)
     assert now() == about(2 * PERIOD + BEHIND)
+
+
+async def test_what_does_not_go_away_by_itself_is_raised_at_the_start(
+    locks: LockRepository, memory: FaultyLocks
+) -> None:
+    memory.faults = [unsupported()]
+    async with asyncio.timeout(60):
+        with pytest.raises(LockBackendError, match="another server"):
+            await anext(locks.every(PERIOD, "cron"))
+    assert now() == 0
+
+
+async def test_what_does_not_go_away_by_itself_is_told_later_and_waited_for(
+    locks: LockRepository, memory: FaultyLocks, runs: Runs, log: pytest.LogCaptureFixture
+) -> None:
+    task = asyncio.create_task(runs.follow(locks, 40))
+    await asyncio.sleep(2 * PERIOD + 1)
+    await outage(memory, 2 * PERIOD)  # which begins as any other
+    memory.faults = [unsupported()]
+    await asyncio.sleep(10 * PERIOD)
+    memory.faults = []
+    await task
+    assert runs.served[-1] == 40
+    why = "OperationFailure; locks need another server"
+    assert log.messages == [AWAY, AWAY.replace("NetworkTimeout", why), BACK]
 
 
 async def test_a_client_that_was_closed_is_no_outage(locks: LockRepository, memory: FaultyLocks) -> None:
