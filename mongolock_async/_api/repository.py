@@ -255,6 +255,7 @@ class LockRepository(Bound):
         *,
         ttl: Seconds | None = None,
         timeout: Seconds | None = None,
+        at_least: Seconds | None = None,
     ) -> RWLock:
         """A lock that many may read under, or one may write under. Sends nothing.
 
@@ -263,12 +264,13 @@ class LockRepository(Bound):
             owner: of its leases, as for ``obtain``; its methods may name another, and so for all below.
             ttl: as for ``lock``.
             timeout: as for ``lock``.
+            at_least: as for ``lock``; see ``RWLock``.
 
         Raises:
             TypeError, ValueError: an argument is wrong.
         """
-        request = self._request(name, owner, ttl, keep_alive=True).sized(Size("rwlock", WRITER, WRITER))
-        return RWLock(self._member, request, check_timeout(timeout))
+        request = self._request(name, owner, ttl, keep_alive=True, at_least=at_least)
+        return RWLock(self._member, request.sized(Size("rwlock", WRITER, WRITER)), check_timeout(timeout))
 
     async def resize(self, name: str, capacity: int) -> None:
         """Give a semaphore another capacity; one that nobody uses, or has used, takes it, too.

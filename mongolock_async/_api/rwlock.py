@@ -7,7 +7,7 @@ from dataclasses import replace
 from mongolock_async._engine.member import Member
 from mongolock_async._protocol.kind import READER, UPGRADABLE, WRITER
 from mongolock_async._protocol.request import Request
-from mongolock_async._settings import Owner, Seconds, check_life, check_owner, check_timeout
+from mongolock_async._settings import Owner, Seconds, check_life, check_owner, check_seconds, check_timeout
 
 from .bound import Bound
 from .lock import Lock
@@ -18,6 +18,11 @@ class RWLock(Bound):
 
     Readers hold it together; a writer alone. Those who wait are served in their order, so that a writer is
     not starved by readers who come after it, nor they by writers.
+
+    With ``at_least``, what a lease had at its end stays taken until that time has passed since its grant, as
+    if it were held: after a reader, writers are kept out, and other readers are not; after a writer,
+    everybody is; after an upgradable reader, writers and upgradable readers are, or everybody, if it ended
+    upgraded.
 
     Attributes:
         name: the lock.
@@ -33,7 +38,12 @@ class RWLock(Bound):
         return f"<RWLock {self.name!r}>"
 
     def read(
-        self, owner: Owner | None = None, *, ttl: Seconds | None = None, timeout: Seconds | None = None
+        self,
+        owner: Owner | None = None,
+        *,
+        ttl: Seconds | None = None,
+        timeout: Seconds | None = None,
+        at_least: Seconds | None = None,
     ) -> Lock:
         """A lock that others may read under, too. Sends nothing.
 
@@ -42,32 +52,53 @@ class RWLock(Bound):
             ttl: seconds, or a timedelta; None: that of the reader-writer lock.
             timeout: how long to wait: seconds, or a timedelta; 0: ask once; None: that of the reader-writer
                 lock.
+            at_least: for how long from the grant it stays taken as it is: seconds, or a timedelta; None: that
+                of the reader-writer lock.
 
         Raises:
             TypeError, ValueError: an argument is wrong.
         """
-        return self._lock(READER, owner, ttl, timeout)
+        return self._lock(READER, owner, ttl, timeout, at_least)
 
     def write(
-        self, owner: Owner | None = None, *, ttl: Seconds | None = None, timeout: Seconds | None = None
+        self,
+        owner: Owner | None = None,
+        *,
+        ttl: Seconds | None = None,
+        timeout: Seconds | None = None,
+        at_least: Seconds | None = None,
     ) -> Lock:
         """A lock that nobody else may have at the time. Sends nothing; arguments as for ``read``."""
-        return self._lock(WRITER, owner, ttl, timeout)
+        return self._lock(WRITER, owner, ttl, timeout, at_least)
 
     def upgradable(
-        self, owner: Owner | None = None, *, ttl: Seconds | None = None, timeout: Seconds | None = None
+        self,
+        owner: Owner | None = None,
+        *,
+        ttl: Seconds | None = None,
+        timeout: Seconds | None = None,
+        at_least: Seconds | None = None,
     ) -> Lock:
         """A lock that others may read under, and that may become a writer's: ``Lease.upgrade``.
 
         There is one such reader at a time. Sends nothing; arguments as for ``read``.
         """
-        return self._lock(UPGRADABLE, owner, ttl, timeout)
+        return self._lock(UPGRADABLE, owner, ttl, timeout, at_least)
 
-    def _lock(self, weight: int, owner: Owner | None, ttl: Seconds | None, timeout: Seconds | None) -> Lock:
+    def _lock(
+        self,
+        weight: int,
+        owner: Owner | None,
+        ttl: Seconds | None,
+        timeout: Seconds | None,
+        at_least: Seconds | None,
+    ) -> Lock:
+        ours = self._request
         request = replace(
-            self._request,
+            ours,
             weight=weight,
-            owner=self._request.owner if owner is None else check_owner(owner),
-            ttl=self._request.ttl if ttl is None else check_life("ttl", ttl),
+            owner=ours.owner if owner is None else check_owner(owner),
+            ttl=ours.ttl if ttl is None else check_life("ttl", ttl),
+            at_least=ours.at_least if at_least is None else check_seconds("at_least", at_least),
         )
         return Lock(self._member, request, self._timeout if timeout is None else check_timeout(timeout))

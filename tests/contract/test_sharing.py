@@ -231,3 +231,58 @@ async def test_a_withdrawal_keeps_no_name_unless_it_is_to(backend: Backend) -> N
         assert token(await backend.claim(request(at_least=20), f"m.{keeps}"))
         await backend.withdraw("cron", f"m.{keeps}", keeps=keeps)
         assert await holders(backend) == ["me"] * keeps
+
+
+# What may be had beside what is left of each.
+BESIDE = {READER: {READER, UPGRADABLE}, WRITER: set[int](), UPGRADABLE: {READER}}
+
+
+@pytest.mark.parametrize("weight", BESIDE)
+@pytest.mark.parametrize("end", ["release", "expiry"])
+async def test_what_stays_taken_of_a_reader_writer_lock_is_what_was_held(
+    backend: Backend, later: Later, weight: int, end: str
+) -> None:
+    await backend.claim(way(weight, ttl=5, at_least=20), "m.1")
+    if end == "release":
+        await backend.release("cron", "m.1", keeps=True)
+    else:
+        await later(6)
+    had = set()
+    for other in BESIDE:
+        if token(await backend.claim(way(other, "other"), f"n.{other}")):
+            had.add(other)
+            await backend.release("cron", f"n.{other}")
+    assert had == BESIDE[weight]
+    await later(21)
+    assert token(await backend.claim(way(WRITER), "o.1"))
+
+
+@pytest.mark.parametrize("downgraded", [False, True])
+async def test_of_an_upgraded_reader_all_stays_taken_unless_it_was_downgraded(
+    backend: Backend, later: Later, *, downgraded: bool
+) -> None:
+    await backend.claim(way(UPGRADABLE, at_least=20), "m.1")
+    assert await upgrade(backend)
+    if downgraded:
+        await backend.withdraw("cron", UPGRADE)
+    await backend.release("cron", "m.1", keeps=True)
+    assert await weights(backend) == [UPGRADABLE if downgraded else WRITER]
+    assert await upgrade(backend, "m.1+2") is None  # nothing is left to be upgraded
+    assert bool(token(await backend.claim(way(READER, "other"), "n.1"))) is downgraded
+    await backend.release("cron", "n.1")
+    await later(21)
+    assert token(await backend.claim(way(WRITER), "o.1"))
+
+
+async def test_an_upgrade_waits_for_readers_that_stay_taken(backend: Backend, later: Later) -> None:
+    mine = await upgradable(backend)
+    await backend.claim(way(READER, "reader", at_least=20), "n.1")
+    await backend.release("cron", "n.1", keeps=True)
+    assert await upgrade(backend) is None
+    await later(9)
+    await backend.refresh({"cron": UPGRADE}, 5)
+    await backend.renew({"cron": ("m.1", mine)}, 5)
+    await later(9)
+    await backend.refresh({"cron": UPGRADE}, 5)
+    await later(3)
+    assert token(await backend.ask("cron", UPGRADE)) == mine

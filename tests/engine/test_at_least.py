@@ -229,3 +229,57 @@ async def test_one_that_hears_from_its_own_process_keeps_its_name_though_it_is_l
     memory.faults = [lost("renew", times=1000)]
     await lease.lost.wait()
     assert not await is_free(others)
+
+
+@pytest.mark.parametrize("kind", ["read", "write", "upgradable"])
+async def test_a_reader_writer_lock_stays_taken_by_each_kind(
+    locks: LockRepository, others: LockRepository, kind: str
+) -> None:
+    for cfg, options in ((locks.rwlock("cfg", at_least=5), {}), (locks.rwlock("cfg"), {"at_least": 5})):
+        lease = await getattr(cfg, kind)(**options).obtain()
+        await asyncio.sleep(1)
+        assert await lease.release()
+        began = now()
+        async with others.rwlock("cfg").write() as writer:
+            assert now() == pytest.approx(began + 4, abs=0.01)
+            assert writer.held
+
+
+async def test_a_writer_among_readers_waits_for_what_stays_taken_and_readers_behind_it_wait_too(
+    locks: LockRepository, others: LockRepository
+) -> None:
+    cfg = locks.rwlock("cfg", at_least=5)
+    for _ in range(3):
+        async with cfg.read():
+            await asyncio.sleep(0.5)
+    writer = asyncio.create_task(others.rwlock("cfg").write().acquire())
+    await asyncio.sleep(0.1)
+    assert await cfg.read().obtain() is None
+    await (await writer).release()
+    assert now() == pytest.approx(1 + 5, abs=0.01)
+
+
+async def test_an_upgrade_and_its_end_leave_the_time_for_which_it_stays_taken(
+    locks: LockRepository, others: LockRepository
+) -> None:
+    async with locks.rwlock("cfg").upgradable(at_least=5) as lease:
+        await lease.upgrade()
+        await asyncio.sleep(1)
+        await lease.downgrade()
+    assert await others.rwlock("cfg").read().obtain() is not None
+    assert await others.rwlock("cfg").upgradable().obtain() is None
+    await others.rwlock("cfg").upgradable().acquire()
+    assert now() == pytest.approx(5, abs=0.01)
+
+
+async def test_at_least_of_a_reader_writer_lock_is_a_duration(
+    locks: LockRepository, memory: FaultyLocks
+) -> None:
+    wrong: Any
+    for wrong, error in ((0, ValueError), (-1, ValueError), ("5", TypeError), (True, TypeError)):
+        with pytest.raises(error, match="at_least must be"):
+            locks.rwlock("cfg", at_least=wrong)
+        for way in (locks.rwlock("cfg").read, locks.rwlock("cfg").write, locks.rwlock("cfg").upgradable):
+            with pytest.raises(error, match="at_least must be"):
+                way(at_least=wrong)
+    assert memory.sent == {}

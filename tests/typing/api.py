@@ -129,11 +129,11 @@ async def share(locks: LockRepository) -> None:
     assert_type(await gpu.acquire(None), Lease)
     await locks.resize("gpu", 6)
 
-    cfg = locks.rwlock("cfg", 7, ttl=10, timeout=timedelta(seconds=5))
+    cfg = locks.rwlock("cfg", 7, ttl=10, timeout=timedelta(seconds=5), at_least=1)
     assert_type(cfg, RWLock)
     assert_type(cfg.name, str)
     assert_type(cfg.read(), Lock)
-    assert_type(cfg.write("me", ttl=5, timeout=1), Lock)
+    assert_type(cfg.write("me", ttl=5, timeout=1, at_least=timedelta(seconds=5)), Lock)
     async with cfg.upgradable() as lease:
         await lease.upgrade(timeout=5)
         assert_type(await lease.downgrade(), bool)
