@@ -18,12 +18,17 @@ from .claim import claim, hand_over
 from .commands import Commands
 from .document import Document
 from .ear import MemoryEar
+from .store import MemoryStore
 
 
-class MemoryBackend(Commands):
+class MemoryBackend:
     """Carries out each command between two turns of the event loop, so that others may come in between."""
 
     own_thread = False
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self._commands = Commands(store)
 
     @property
     def full_name(self) -> str:
@@ -42,12 +47,8 @@ class MemoryBackend(Commands):
 
     async def create(self, name: str) -> None:
         """See ``Backend``."""
-
-        def work() -> None:
-            self._store.document(name)
-            self._granting(name, lambda document, now, by: document.touch(now, by=by))
-
-        await self._command(work)
+        self._store.document(name)
+        await self._commands.granting(name, lambda document, now, by: document.touch(now, by=by))
 
     async def claim(self, request: Request, lease: str, *, first: float | None = None) -> Reply:
         """See ``Backend``."""
@@ -56,7 +57,7 @@ class MemoryBackend(Commands):
             return claim(document, now, lease, request, first, by=by)
 
         self._store.document(request.name)
-        return await self._command(lambda: self._granting(request.name, work, lease)) or Reply({})
+        return await self._commands.granting(request.name, work, lease) or Reply({})
 
     async def resize(self, name: str, capacity: int) -> Reply:
         """See ``Backend``."""
@@ -68,7 +69,7 @@ class MemoryBackend(Commands):
             self._store.tell(name, answer["granted"])
             return Reply(answer)
 
-        return await self._command(work)
+        return await self._commands.run(work)
 
     async def finish(self, name: str, lease: str, token: int) -> bool:
         """See ``Backend``."""
@@ -79,7 +80,7 @@ class MemoryBackend(Commands):
             self._store.tell(name, called if ours else ())
             return ours
 
-        return await self._command(lambda: self._granting(name, work)) or False
+        return await self._commands.granting(name, work) or False
 
     async def reset(self, name: str) -> bool:
         """See ``Backend``."""
@@ -88,7 +89,7 @@ class MemoryBackend(Commands):
             once.reset(document, now, by=by)
             return document.released == by
 
-        return await self._command(lambda: self._granting(name, work)) or False
+        return await self._commands.granting(name, work) or False
 
     async def adopt(self, name: str, lease: str, token: int, new: str) -> Adopted | None:
         """See ``Backend``."""
@@ -98,7 +99,7 @@ class MemoryBackend(Commands):
             answer = adoption.adopted(document, now, new, token)
             return None if answer is None else Adopted(answer)
 
-        return await self._on(name, work)
+        return await self._commands.on(name, work)
 
     async def ask(self, name: str, lease: str, *, mutex: bool = False, keeps: bool = False) -> Reply | None:
         """See ``Backend``."""
@@ -107,11 +108,11 @@ class MemoryBackend(Commands):
             document.ask(now, lease, by=by, mutex=mutex, keeps=keeps)
             return Reply(answers.reply(document, lease, now, by=by))
 
-        return await self._command(lambda: self._granting(name, work, lease))
+        return await self._commands.granting(name, work, lease)
 
     async def look(self, name: str, lease: str) -> Reply | None:
         """See ``Backend``."""
-        return await self._on(name, lambda document, now: Reply(answers.look(document, lease, now)))
+        return await self._commands.on(name, lambda document, now: Reply(answers.look(document, lease, now)))
 
     async def confirm(self, name: str, lease: str, after: object) -> Reply | None:
         """See ``Backend``. Nothing is ever undone here, so that there is no moment to wait for."""
@@ -127,7 +128,7 @@ class MemoryBackend(Commands):
                 document.renew(now, *lease)
             return stands
 
-        return {lease for lease, _ in await self._each(leases, renew, within)}
+        return {lease for lease, _ in await self._commands.on_each(leases, renew, within)}
 
     async def refresh(self, places: Mapping[str, str], within: float) -> set[str]:
         """See ``Backend``."""
@@ -138,7 +139,7 @@ class MemoryBackend(Commands):
                 document.refresh(now, place)
             return stands
 
-        return await self._each(places, refresh, within)
+        return await self._commands.on_each(places, refresh, within)
 
     async def prolong(self, name: str, lease: str, token: int, ttl: TtlChange | None = None) -> Reply | None:
         """See ``Backend``."""
@@ -148,7 +149,7 @@ class MemoryBackend(Commands):
             document.prolong(now, lease, token, **to)
             return Reply(answers.renewal(document, lease, token, now))
 
-        return await self._on(name, work)
+        return await self._commands.on(name, work)
 
     async def proclaim(self, name: str, lease: str, token: int, value: str, number: int) -> Reply | None:
         """See ``Backend``."""
@@ -157,7 +158,7 @@ class MemoryBackend(Commands):
             document.proclaim(now, lease, token, value, number)
             return Reply(answers.renewal(document, lease, token, now))
 
-        return await self._on(name, work)
+        return await self._commands.on(name, work)
 
     async def release(
         self,
@@ -179,8 +180,7 @@ class MemoryBackend(Commands):
                 answer = answers.reply(document, waiter, now, by=by)
             return document.released == lease, Reply(answer)
 
-        found = await self._command(lambda: self._granting(name, work, waiter))
-        return found or (False, None)
+        return await self._commands.granting(name, work, waiter) or (False, None)
 
     async def hand_over(
         self, name: str, lease: str, token: int, request: Request, waiter: str, first: float
@@ -191,8 +191,7 @@ class MemoryBackend(Commands):
             hand_over(document, now, lease, token, waiter, request, first, by=by)
             return document.released == lease, Reply(answers.reply(document, waiter, now, by=by))
 
-        found = await self._command(lambda: self._granting(name, work, waiter))
-        return found or (False, None)
+        return await self._commands.granting(name, work, waiter) or (False, None)
 
     async def withdraw(
         self, name: str, lease: str, *, mutex: bool = False, keeps: bool = False
@@ -207,7 +206,7 @@ class MemoryBackend(Commands):
                 sharing.downgrade(document, now, lease, by=by)
             return Reply(answers.reply(document, base or lease, now, by=by))
 
-        return await self._command(lambda: self._granting(name, work))
+        return await self._commands.granting(name, work)
 
     async def force(self, name: str, token: int | None = None) -> bool:
         """See ``Backend``."""
@@ -216,7 +215,7 @@ class MemoryBackend(Commands):
             document.force(now, by=by, token=token)
             return document.released == by
 
-        return await self._command(lambda: self._granting(name, work)) or False
+        return await self._commands.granting(name, work) or False
 
     def transaction(self, session: object) -> NoReturn:
         """See ``Backend``: there are none."""
@@ -228,7 +227,7 @@ class MemoryBackend(Commands):
 
     async def view(self, name: str) -> View | None:
         """See ``Backend``."""
-        return await self._on(name, answers.view)
+        return await self._commands.on(name, answers.view)
 
     async def page(self, prefix: str, after: str | None = None, *, held: bool = False) -> Page:
         """See ``Backend``. One page has them all."""
@@ -239,7 +238,7 @@ class MemoryBackend(Commands):
             views = [(name, answers.view(one, now)) for name, one in documents if name.startswith(prefix)]
             return [(name, view) for name, view in views if view["holders"] or not held], None
 
-        return await self._command(work)
+        return await self._commands.run(work)
 
     def ear(self, member: str, hear: Callable[[Call], None], changed: Callable[[], None]) -> MemoryEar:
         """See ``Backend``. No call is ever missed."""

@@ -19,22 +19,23 @@ class Commands:
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
 
-    async def _command(self, work: Callable[[], T]) -> T:
+    async def run(self, work: Callable[[], T]) -> T:
+        """Carry it out."""
         await asyncio.sleep(0)
         result = work()
         await asyncio.sleep(0)
         return result
 
-    async def _on(self, name: str, work: Callable[[Document, int], T]) -> T | None:
+    async def on(self, name: str, work: Callable[[Document, int], T]) -> T | None:
         """Work on a document; None: there is none."""
 
         def on_it() -> T | None:
             document = self._store.documents.get(name)
             return None if document is None else work(document, self._store.now_ms)
 
-        return await self._command(on_it)
+        return await self.run(on_it)
 
-    async def _each(
+    async def on_each(
         self, those: Mapping[str, T], work: Callable[[Document, int, T], bool], within: float
     ) -> set[T]:
         """Work on the document of each name, by one command; those for which that says True."""
@@ -44,15 +45,19 @@ class Commands:
             return document is not None and work(document, self._store.now_ms, one)
 
         async with asyncio.timeout(within):
-            return await self._command(lambda: {one for name, one in those.items() if on_it(name, one)})
+            return await self.run(lambda: {one for name, one in those.items() if on_it(name, one)})
 
-    def _granting(
+    async def granting(
         self, name: str, work: Callable[[Document, int, str], T], mine: str | None = None
     ) -> T | None:
         """Work on a document by a command that may grant, and call those whom it has, but for one."""
-        document, by = self._store.documents.get(name), self._store.new_command()
-        if document is None:
-            return None
-        result = work(document, self._store.now_ms, by)
-        self._store.tell(name, answers.granted(document, by, mine))
-        return result
+
+        def on_it() -> T | None:
+            document, by = self._store.documents.get(name), self._store.new_command()
+            if document is None:
+                return None
+            result = work(document, self._store.now_ms, by)
+            self._store.tell(name, answers.granted(document, by, mine))
+            return result
+
+        return await self.run(on_it)
