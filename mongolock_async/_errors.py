@@ -23,7 +23,7 @@ class LockError(Exception):
 class LockTimeoutError(LockError, TimeoutError):
     """The lock was not obtained within ``timeout``: somebody else had it, or waited before us.
 
-    The server has said so since the call began. Where it has said nothing, that is a ``LockBackendError``.
+    The server has said so since the wait began. Where it has said nothing, that is a ``LockBackendError``.
 
     Attributes:
         name: the lock.

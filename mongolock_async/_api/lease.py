@@ -202,7 +202,7 @@ class Lease(Held):
 
         Reads and touches the lock's document in the transaction, so that a take-over and the commit
         cannot both happen. Until the commit, every other write to that document waits, our own renewal
-        too, which leaves this lease out meanwhile: make it the last call before the commit.
+        too, which leaves this lease out meanwhile: make it the last thing before the commit.
 
         Args:
             session: a session of the same client as the locks', with a transaction under way. It needs a

@@ -156,8 +156,8 @@ class Lock(Bound):
     def __call__(self, function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
         """Decorate a coroutine function: each call holds the lock from its beginning to its end.
 
-        Where the name is a function, it is called with all arguments of the call (of a method: ``self``,
-        too), and must return a name. What it raises, the call raises, before anything is sent.
+        Where the name is a function, it is given all arguments of that call (of a method: ``self``, too), and
+        must return a name. What it raises, the decorated function raises, before anything is sent.
 
         Raises:
             TypeError: the function is not a coroutine function.

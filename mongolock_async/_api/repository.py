@@ -178,7 +178,7 @@ class LockRepository(Bound):
 
         Raises:
             LockTimeoutError: it was not free in time, by the last answer of the server; it says who had it.
-                If the server has not said so since the call began, that is a LockBackendError.
+                If the server has not said so since the wait began, that is a LockBackendError.
             TypeError, ValueError, LockError, LockBackendError, LeaseLostError: as ``obtain``. An error
                 of MongoDB also ends the wait when it comes while a place in the queue is kept.
         """

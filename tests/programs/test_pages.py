@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mongolock_async.testing import Mongod
+from mongolock_async.testing import Mongod, ReplicaSet
 
 DOCS = Path(__file__).parents[2] / "docs"
 # What the comments of a script say of Motor.
@@ -110,3 +110,11 @@ def test_the_script_about_leases_for_other_processes_runs(script: str, standalon
         "once more: None",
         "text is no text of lease.export(), or was changed since",
     ]
+
+
+@pytest.mark.parametrize("script", ["fencing.md"], indirect=True)
+def test_the_script_about_fencing_runs(script: str, replica_set: ReplicaSet, driver: str) -> None:
+    if driver == "motor":
+        script = script.replace("client.start_session() as", "await client.start_session() as")
+    told = output(script, replica_set.uri)
+    assert [line.split(":")[0] for line in told] == ["fenced", "aborted", "[100, 10]"]
