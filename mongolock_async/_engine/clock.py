@@ -23,6 +23,9 @@ class Clock(Protocol):
     def now(self) -> float:
         """The time."""
 
+    def wall(self) -> float:
+        """Seconds by the clock on the wall, which may be set: a jump of it says that time was missed."""
+
     def call_later(self, seconds: float, callback: Callable[[], object]) -> Timer:
         """Call back after so many seconds, in the event loop that runs now."""
 
@@ -44,6 +47,10 @@ class SystemClock:
     def now(self) -> float:
         """The time."""
         return time.monotonic() if self._id is None else time.clock_gettime(self._id)
+
+    def wall(self) -> float:
+        """Seconds since 1970."""
+        return time.time()
 
     def call_later(self, seconds: float, callback: Callable[[], object]) -> Timer:
         """Call back after so many seconds; up to ``LONGEST`` later if the machine was suspended meanwhile."""

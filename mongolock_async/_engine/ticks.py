@@ -25,6 +25,10 @@ TRIES = 20
 LONGEST_TRY = 1.0
 # How often ``obtain`` claims, where boundaries pass while its claims are on their way.
 OBTAINS = 3
+# Nobody sleeps for more seconds without a look at the clock on the wall. Where that has moved away from ours
+# by more than so many, a hypervisor may have stopped ours, and the server is asked for the time again.
+LONGEST_SLEEP = 60.0
+APART = 1.0
 # Whoever had no luck at the last boundary comes a little later to the next one: by so many seconds at the
 # most, and by no more than this part of the time from one boundary to the next.
 SPREAD = 0.1
@@ -50,8 +54,9 @@ class Ticks:
         # The last boundary that this process is done with, and whether somebody else had it.
         self._done = 0
         self._lost = False
-        # What the server's clock showed, and when, by the local clock. An outage makes it worth nothing.
-        self._told: tuple[int, float] | None = None
+        # What the server's clock showed, and when: by the local clock, and by the one on the wall. An outage
+        # makes it worth nothing.
+        self._told: tuple[int, float, float] | None = None
 
     async def held(self) -> AsyncGenerator[Holding | None, None]:
         """At each boundary: what is held in one process, None in the others. The member's end is its end.
@@ -167,12 +172,13 @@ class Ticks:
         return min(end, due + (self._catch_up_ms or 0)) if due == missed else end
 
     def _hear(self, reply: Reply) -> None:
-        self._told = reply.tick.now_ms, self._member.clock.now()
+        clock = self._member.clock
+        self._told = reply.tick.now_ms, clock.now(), clock.wall()
 
     def _now(self) -> int:
         """What the server's clock shows, in milliseconds; by the local clock, from when it was last told."""
         assert self._told is not None
-        told, heard = self._told
+        told, heard, _ = self._told
         return told + int((self._member.clock.now() - heard) * 1000)
 
     def _length(self, due: int) -> float:
@@ -183,6 +189,16 @@ class Ticks:
         return random.uniform(0, min(SPREAD, PART * self._length(due))) if self._lost else 0.0
 
     async def _sleep_until(self, due: int, spread: float) -> None:
-        left = (due - self._now()) / 1000
-        if left > 0:
-            await self._member.lifetime.sleep(left + BEHIND + spread)
+        lifetime = self._member.lifetime
+        while due > self._now() and not lifetime.is_closed:
+            left = (due - self._now()) / 1000
+            await lifetime.sleep(min(left + BEHIND + spread, LONGEST_SLEEP))
+            if self._is_apart():
+                await self._ask_time()
+
+    def _is_apart(self) -> bool:
+        """Whether the clock on the wall was set since, or ours stood still."""
+        assert self._told is not None
+        _, heard, seen = self._told
+        clock = self._member.clock
+        return abs((clock.wall() - seen) - (clock.now() - heard)) > APART

@@ -25,6 +25,10 @@ class MemoryClock:
         except RuntimeError:
             return time.monotonic() + self.ahead
 
+    def wall(self) -> float:
+        """The same: nobody sets it."""
+        return self.now()
+
     def call_later(self, seconds: float, callback: Callable[[], object]) -> MemoryTimer:
         """Call back after so many seconds."""
         timer = MemoryTimer(self, self.now() + seconds, callback, self._timers)

@@ -89,3 +89,25 @@ async def test_a_lease_that_is_over_is_told_so_soon_after(locks: LockRepository,
     machine.suspend(HOUR)
     await asyncio.sleep(LONGEST)
     assert lease.lost.is_set()
+
+
+@pytest.mark.parametrize("kind", ["every", "cron"])
+async def test_after_a_hypervisors_pause_the_server_is_asked_for_the_time(
+    locks: LockRepository, memory: FaultyLocks, machine: Machine, kind: str
+) -> None:
+    async with aclosing(hourly(locks, kind)) as ticks:
+        waits = asyncio.ensure_future(anext(ticks))
+        await asyncio.sleep(600)
+        memory._store._epoch += HOUR / 2  # elsewhere, time goes on
+        machine.pause(HOUR / 2)
+        assert await waits is not None
+        assert now() == about(HOUR / 2 + BEHIND)
+        assert memory.sent["claim"] == 3  # one more, for the time
+
+
+async def test_closing_ends_one_who_sleeps_for_long(locks: LockRepository) -> None:
+    waits = asyncio.ensure_future(anext(hourly(locks, "every"), "the end"))
+    await asyncio.sleep(600)
+    await locks.aclose()
+    assert await waits == "the end"
+    assert now() == 600
