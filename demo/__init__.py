@@ -1,1 +1,1 @@
-"""A counter that many terminals increment, exactly once a tick: ``python -m demo``."""
+"""One counter that many terminals increment, once a tick. Run it in as many as you like; Ctrl-C ends it."""

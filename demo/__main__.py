@@ -8,8 +8,11 @@ import logging
 import math
 import sys
 
+import demo
+
 from . import _server, _terminal
-from ._counter import count
+from ._counter import Task, count
+from ._driver import DRIVERS
 from ._errors import NoServerError
 
 GRACE = 0.3
@@ -18,7 +21,7 @@ SHORTEST = 0.1
 
 def main() -> int:
     """Run until Ctrl-C, or for so many ticks."""
-    options = _options()
+    options = parser().parse_args()
     logger = logging.getLogger("mongolock_async")
     logger.addHandler(_terminal.Says())
     logger.propagate = False
@@ -33,7 +36,8 @@ def main() -> int:
 
 async def _run(options: argparse.Namespace) -> int:
     async with _server.find(options.uri) as uri:
-        work = asyncio.create_task(count(uri, options.every, options.ticks, options.name))
+        task = Task(options.every, options.name, options.driver)
+        work = asyncio.create_task(count(uri, task, options.ticks))
         try:
             await asyncio.wait([work])
         except asyncio.CancelledError:
@@ -43,13 +47,15 @@ async def _run(options: argparse.Namespace) -> int:
         return work.result()
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+def parser() -> argparse.ArgumentParser:
+    """Its options."""
+    parser = argparse.ArgumentParser(prog="python -m demo", description=demo.__doc__)
     parser.add_argument("--uri", help="a MongoDB server (default: $MONGODB_URI, localhost:27017, or our own)")
+    parser.add_argument("--driver", choices=list(DRIVERS), default="motor", help="default: motor")
     parser.add_argument("--every", type=_seconds, default=5.0, metavar="SECONDS", help="default: 5")
     parser.add_argument("--ticks", type=_whole, metavar="N", help="stop after so many (default: never)")
     parser.add_argument("--name", type=_name, default="increment-counter", help="of lock and counter")
-    return parser.parse_args()
+    return parser
 
 
 def _seconds(text: str) -> float:

@@ -2,73 +2,87 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from contextlib import aclosing
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from pymongo import AsyncMongoClient
-from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import OperationFailure, PyMongoError
 
 from mongolock_async import Lease, LockError, LockRepository
 
+from ._driver import SILENCE, connected
 from ._terminal import DIM, GREEN, YELLOW, say
 
 DATABASE = "mongolock_demo"
 # Codes: not authorised, authentication failed. Waiting does not help.
 REFUSED = {13, 18}
-SILENCE = 3.0
-GOODBYE = 0.1
-LINES_OF_A_HOLDER = 4
 
 
-async def count(uri: str, every: float, ticks: int | None, name: str) -> int:
-    """Tick until so many ticks are done; the exit code."""
-    client = AsyncMongoClient[dict[str, Any]](uri, serverSelectionTimeoutMS=int(SILENCE * 1000))
-    database = client.get_default_database(DATABASE)
-    try:
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What all terminals do together.
+
+    Attributes:
+        every: seconds between two ticks.
+        name: of the lock, and of the counter.
+        driver: by which this terminal speaks to MongoDB.
+    """
+
+    every: float
+    name: str
+    driver: str
+
+
+async def count(uri: str, task: Task, ticks: int | None) -> int:
+    """Tick until so many ticks are over; the exit code."""
+    async with connected(task.driver, uri) as client:
+        database = client.get_default_database(DATABASE)
         async with LockRepository(database["locks"], command_timeout=SILENCE) as locks:
-            task = _Task(locks, database["counters"], every, name)
+            terminal = _Terminal(locks, database["counters"], task)
             try:
-                return await task.run(ticks)
+                await terminal.run(ticks)
             except (LockError, PyMongoError) as error:
                 say(f"MongoDB refuses: {error}" if _refused(error) else str(error), YELLOW)
                 return 1
-    finally:
-        # It would look for a server once more, to say goodbye.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(GOODBYE):
-                await client.close()
+            finally:
+                terminal.say_goodbye()
+    return 0
 
 
-class _Task:
+class _Terminal:
     """The ticks of this process, also across times without a server."""
 
     def __init__(
-        self, locks: LockRepository, counters: AsyncCollection[dict[str, Any]], every: float, name: str
+        self,
+        locks: LockRepository,
+        counters: Any,  # noqa: ANN401 - of either driver
+        task: Task,
     ) -> None:
         self._locks = locks
         self._counters = counters
-        self._every = every
-        self._name = name
+        self._task = task
+        self._seen = 0
+        self._ours = 0
 
-    async def run(self, ticks: int | None) -> int:
-        """Until so many ticks are done."""
-        done = 0
-        async with aclosing(self._locks.every(self._every, self._name)) as iterator:
-            async for lease in iterator:
-                say(f"Running increment task at {datetime.now(UTC).isoformat(timespec='milliseconds')}", DIM)
+    async def run(self, ticks: int | None) -> None:
+        """Until so many ticks are over."""
+        say(
+            f"Every {self._task.every:g} s, one of all terminals adds 1 to the counter. Ctrl-C ends this one."
+        )
+        async with aclosing(self._locks.every(self._task.every, self._task.name)) as schedule:
+            async for lease in schedule:
+                self._seen += 1
                 if lease is None:
-                    for _ in range(LINES_OF_A_HOLDER):
-                        say()
+                    _say_now("another terminal's tick", DIM)
                 else:
                     await self._try_to_increment(lease)
-                done += 1
-                if done == ticks:
+                if self._seen == ticks:
                     break
-        return 0
+
+    def say_goodbye(self) -> None:
+        """How many ticks there were, and how many were ours."""
+        say(f"{self._ours} of {self._seen} ticks were this terminal's.", DIM)
 
     async def _try_to_increment(self, lease: Lease) -> None:
         try:
@@ -76,20 +90,22 @@ class _Task:
         except (LockError, PyMongoError) as error:
             if _refused(error):
                 raise
-            say(f"Not known to be incremented: {type(error.__cause__ or error).__name__}", YELLOW)
+            _say_now(f"Not known to be incremented: {type(error.__cause__ or error).__name__}", YELLOW)
 
     async def _increment(self, lease: Lease) -> None:
-        say("Lock obtained", GREEN)
-        found = await self._counters.find_one({"_id": self._name})
-        value = found["value"] if found else 0
-        say(f"Counter value: {value}")
-        if lease.held:
-            await self._counters.update_one({"_id": self._name}, {"$set": {"value": value + 1}}, upsert=True)
-            say(f"Counter incremented to: {value + 1}")
-        else:
-            say("Lock lost: not incremented", YELLOW)
-        await lease.release()
-        say("Lock released", GREEN)
+        """Under the lease, which the schedule releases when it is asked for the next tick."""
+        found = await self._counters.find_one({"_id": self._task.name})
+        value = (found["value"] if found else 0) + 1
+        if not lease.held:
+            _say_now("Lock lost: not incremented", YELLOW)
+            return
+        await self._counters.update_one({"_id": self._task.name}, {"$set": {"value": value}}, upsert=True)
+        self._ours += 1
+        _say_now(f"Lock obtained. Counter incremented to: {value}", GREEN)
+
+
+def _say_now(text: str, colour: str) -> None:
+    say(f"{datetime.now().astimezone():%H:%M:%S}  {text}", colour)
 
 
 def _refused(error: Exception) -> bool:

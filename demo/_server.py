@@ -31,10 +31,10 @@ async def find(uri: str | None) -> AsyncIterator[str]:
     given = uri or os.environ.get("MONGODB_URI")
     if given:
         _check(given)
-        say(f"MongoDB: {_public(given)} (given; its data is where that server keeps it)")
+        say(f"MongoDB: {_public(given)} (as given)")
         yield given
     elif await _answers(LOCAL):
-        say("MongoDB: localhost:27017 (it was running; its data is where that server keeps it)")
+        say("MongoDB: localhost:27017 (it runs there)")
         yield LOCAL
     else:
         binary = find_binary()
@@ -45,7 +45,7 @@ async def find(uri: str | None) -> AsyncIterator[str]:
         except ImportError:
             raise NoServerError(NONE_FOUND) from None
         async with _shared.server(binary) as (own, directory):
-            say(f"MongoDB: {_public(own)}, our own, shared by all terminals; the last one out stops it")
+            say(f"MongoDB: {_public(own)}, of the demo's own; the last terminal to leave stops it")
             say(f"Its data: {directory}")
             yield own
 

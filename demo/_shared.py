@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from ._errors import NoServerError
+from ._terminal import DIM, say
 
 LOOK_EVERY = 0.05
 
@@ -32,6 +33,7 @@ async def server(binary: Path) -> AsyncIterator[tuple[str, Path]]:
             await _lock(start, fcntl.LOCK_EX)
             await _lock(users, fcntl.LOCK_SH)  # waits while a keeper that found nobody is stopping
             if try_lock(directory, "keeper.lock"):
+                say("No server on localhost:27017: starting one", DIM)
                 await _start_keeper(binary, directory)
         yield (directory / "uri").read_text(), directory
 

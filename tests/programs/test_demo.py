@@ -16,11 +16,13 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
+from demo.__main__ import parser
 from mongolock_async.testing import Mongod
 
 ROOT = Path(__file__).parents[2]
-TICK = re.compile(r"^Running increment task at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00$")
-WON = re.compile(r"Lock obtained\nCounter value: (\d+)\nCounter incremented to: (\d+)\nLock released\n")
+WON = re.compile(r"^\d\d:\d\d:\d\d  Lock obtained\. Counter incremented to: (\d+)$", re.MULTILINE)
+TICK = "Lock obtained|another terminal's tick"
+LOST = re.compile(r"^\d\d:\d\d:\d\d  another terminal's tick$", re.MULTILINE)
 
 Terminals = list[subprocess.Popen[str]]
 
@@ -63,14 +65,14 @@ def ended(terminal: subprocess.Popen[str], seconds: float = 40) -> str:
     return terminal.communicate(timeout=seconds)[0]
 
 
-def read_until(terminal: subprocess.Popen[str], text: str) -> str:
+def read_until(terminal: subprocess.Popen[str], pattern: str) -> str:
     assert terminal.stdout is not None
     seen = ""
     for line in terminal.stdout:
         seen += line
-        if text in line:
+        if re.search(pattern, line):
             return seen
-    pytest.fail(f"{text!r} never came:\n{seen}")
+    pytest.fail(f"{pattern!r} never came:\n{seen}")
 
 
 def keeper_ends(state: Path) -> bool:
@@ -83,17 +85,18 @@ def keeper_ends(state: Path) -> bool:
 
 
 def increments(output: str) -> list[int]:
-    return [int(new) for _, new in WON.findall(output)]
+    return [int(value) for value in WON.findall(output)]
 
 
 def database_of(uri: str) -> str:
     return f"{uri.replace('/?', f'/demo_{uuid.uuid4().hex}?')}"
 
 
-def test_several_terminals_increment_once_a_tick(demo: Any, standalone: Mongod) -> None:
+def test_terminals_of_both_drivers_increment_once_a_tick(demo: Any, standalone: Mongod) -> None:
     uri = database_of(standalone.uri)
-    five = [demo("--uri", uri, "--every", "0.5", "--ticks", "6") for _ in range(5)]
-    outputs = [ended(terminal) for terminal in five]
+    drivers = ["motor", "pymongo", "motor", "pymongo"]
+    four = [demo("--uri", uri, "--driver", name, "--every", "0.5", "--ticks", "4") for name in drivers]
+    outputs = [ended(terminal) for terminal in four]
     values = sorted(value for output in outputs for value in increments(output))
     assert values == list(range(1, len(values) + 1))
     with MongoClient[dict[str, Any]](uri) as client:
@@ -101,35 +104,36 @@ def test_several_terminals_increment_once_a_tick(demo: Any, standalone: Mongod) 
         client.drop_database(client.get_default_database())
     assert counter is not None
     assert counter["value"] == len(values)
-
-
-def test_a_tick_takes_five_lines_in_every_terminal(demo: Any, standalone: Mongod) -> None:
-    uri = database_of(standalone.uri)
-    pair = [demo("--uri", uri, "--every", "0.5", "--ticks", "4") for _ in range(2)]
-    outputs = [ended(terminal) for terminal in pair]
-    for terminal, output in zip(pair, outputs, strict=True):
+    for terminal, output in zip(four, outputs, strict=True):
+        assert_a_line_a_tick(output, 4)
         assert terminal.returncode == 0
-        first, *lines = output.splitlines()
-        assert first.startswith("MongoDB: 127.0.0.1:")
-        assert len(lines) == 20
-        for tick in range(4):
-            head, *body = lines[tick * 5 : tick * 5 + 5]
-            assert TICK.match(head)
-            assert body == [""] * 4 or WON.fullmatch("\n".join(body) + "\n")
-        assert "\033" not in output
+
+
+def assert_a_line_a_tick(output: str, count: int) -> None:
+    server, task, *ticks, goodbye = output.splitlines()
+    assert server.startswith("MongoDB: 127.0.0.1:")
+    assert task.startswith("Every 0.5 s, ")
+    assert [line for line in ticks if not (WON.fullmatch(line) or LOST.fullmatch(line))] == []
+    assert len(ticks) == count
+    assert goodbye == f"{len(increments(output))} of {count} ticks were this terminal's."
+
+
+def test_the_demo_is_on_motor_unless_it_is_told_otherwise() -> None:
+    assert parser().parse_args([]).driver == "motor"
 
 
 @pytest.mark.long
 def test_terminals_without_a_uri_share_one_server_and_the_last_one_stops_it(demo: Any, state: Path) -> None:
     """Started in the same instant, one of them killed, and the data still there the next time."""
     trio = [demo("--every", "1", "--name", "shared") for _ in range(3)]
-    heads = [read_until(terminal, "Running") for terminal in trio]
-    assert len({head.splitlines()[0] for head in heads}) == 1
+    heads = [read_until(terminal, TICK) for terminal in trio]
+    servers = {line for head in heads for line in head.splitlines() if line.startswith("MongoDB: ")}
+    assert len(servers) == 1
     assert str(state) in heads[0]
     time.sleep(0.4)  # whoever holds the lock has written by then
     trio[0].kill()
     ended(trio[0])
-    read_until(trio[1], "Running")
+    read_until(trio[1], TICK)
     time.sleep(0.4)
     for terminal in trio[1:]:
         terminal.send_signal(signal.SIGINT)
@@ -144,7 +148,7 @@ def test_terminals_without_a_uri_share_one_server_and_the_last_one_stops_it(demo
 @pytest.mark.long
 def test_a_server_whose_keeper_was_killed_is_replaced(demo: Any, state: Path) -> None:
     first = demo("--every", "1")
-    read_until(first, "Running")
+    read_until(first, TICK)
     keepers = subprocess.run(
         ["pgrep", "-f", f"demo._keeper .* {state}"], capture_output=True, text=True, check=True
     )
@@ -155,19 +159,20 @@ def test_a_server_whose_keeper_was_killed_is_replaced(demo: Any, state: Path) ->
     assert keeper_ends(state)
 
 
-def test_ctrl_c_ends_the_demo_without_a_traceback(demo: Any, standalone: Mongod) -> None:
-    terminal = demo("--uri", database_of(standalone.uri), "--every", "0.5")
-    read_until(terminal, "Lock released")
+def test_ctrl_c_ends_the_demo_without_a_traceback(demo: Any, standalone: Mongod, driver: str) -> None:
+    terminal = demo("--uri", database_of(standalone.uri), "--driver", driver, "--every", "0.5")
+    read_until(terminal, TICK)
     terminal.send_signal(signal.SIGINT)
     output = ended(terminal)
-    assert terminal.returncode in {0, 130}
+    assert terminal.returncode == 130
+    assert output.splitlines()[-1].endswith("ticks were this terminal's.")
     assert "Traceback" not in output
 
 
 @pytest.mark.long
-def test_ctrl_c_ends_the_demo_within_seconds(demo: Any, standalone: Mongod) -> None:
-    terminal = demo("--uri", database_of(standalone.uri), "--every", "0.5")
-    read_until(terminal, "Lock released")
+def test_ctrl_c_ends_the_demo_within_seconds(demo: Any, standalone: Mongod, driver: str) -> None:
+    terminal = demo("--uri", database_of(standalone.uri), "--driver", driver, "--every", "0.5")
+    read_until(terminal, TICK)
     began = time.monotonic()
     terminal.send_signal(signal.SIGINT)
     ended(terminal)
@@ -175,18 +180,18 @@ def test_ctrl_c_ends_the_demo_within_seconds(demo: Any, standalone: Mongod) -> N
 
 
 @pytest.mark.long
-async def test_the_demo_says_once_that_mongodb_is_away_and_goes_on(demo: Any) -> None:
+async def test_the_demo_says_once_that_mongodb_is_away_and_goes_on(demo: Any, driver: str) -> None:
     async with Mongod() as server:
         # Leaving at once, PyMongo's client is not closed to its end, and may say so to developers.
-        terminal = demo("--uri", server.uri, "--every", "0.5", warnings="ignore")
-        read_until(terminal, "Lock released")
+        terminal = demo("--uri", server.uri, "--driver", driver, "--every", "0.5", warnings="ignore")
+        read_until(terminal, TICK)
         await server.node.kill()
         assert read_until(terminal, "away").count("away") == 1
         time.sleep(4)
         await server.node.restart()
         meanwhile = read_until(terminal, "MongoDB is back")
         assert meanwhile == "MongoDB is back\n"
-        read_until(terminal, "Lock released")
+        read_until(terminal, TICK)
         await server.node.kill()
         read_until(terminal, "away")
         began = time.monotonic()
@@ -196,6 +201,14 @@ async def test_the_demo_says_once_that_mongodb_is_away_and_goes_on(demo: Any) ->
         assert terminal.returncode in {0, 130}
 
 
+def test_what_is_no_uri_is_refused_in_a_line(demo: Any) -> None:
+    terminal = demo("--uri", "redis://localhost")
+    output = ended(terminal)
+    assert "not a MongoDB URI" in output
+    assert "Traceback" not in output
+    assert terminal.returncode == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -203,12 +216,12 @@ async def test_the_demo_says_once_that_mongodb_is_away_and_goes_on(demo: Any) ->
         (["--every", "nan"], "must be 0.1 or more"),
         (["--ticks", "0"], "must be 1 or more"),
         (["--name", ""], "must not be empty"),
-        (["--uri", "redis://localhost"], "not a MongoDB URI"),
+        (["--driver", "mongoengine"], "invalid choice"),
     ],
 )
-def test_a_wrong_option_is_refused_in_a_line(demo: Any, arguments: list[str], complaint: str) -> None:
-    terminal = demo(*arguments)
-    output = ended(terminal)
-    assert complaint in output
-    assert "Traceback" not in output
-    assert terminal.returncode != 0
+def test_a_wrong_option_is_refused(
+    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parser().parse_args(arguments)
+    assert complaint in capsys.readouterr().err
