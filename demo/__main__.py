@@ -41,6 +41,7 @@ async def _run(options: argparse.Namespace) -> int:
         try:
             await asyncio.wait([work])
         except asyncio.CancelledError:
+            _terminal.end_line()
             work.cancel()
             await asyncio.wait([work], timeout=GRACE)  # a server that is away holds nobody up
             raise

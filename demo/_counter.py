@@ -67,9 +67,8 @@ class _Terminal:
 
     async def run(self, ticks: int | None) -> None:
         """Until so many ticks are over."""
-        say(
-            f"Every {self._task.every:g} s, one of all terminals adds 1 to the counter. Ctrl-C ends this one."
-        )
+        say(f"Every {self._task.every:g} s, whoever gets the lock counts.")
+        say("Ctrl-C ends this terminal.")
         async with aclosing(self._locks.every(self._task.every, self._task.name)) as schedule:
             async for lease in schedule:
                 self._seen += 1

@@ -20,6 +20,12 @@ def say(line: str = "", colour: str | None = None) -> None:
     print(f"\033[{colour}m{line}\033[0m" if coloured else line)
 
 
+def end_line() -> None:
+    """End the line on which a terminal shows Ctrl-C."""
+    if sys.stdout.isatty():
+        print()
+
+
 class Says(logging.Handler):
     """Says what the package logs of outages; all else that goes wrong is said in the demo's own lines."""
 

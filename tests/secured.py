@@ -16,7 +16,7 @@ from mongolock_async.testing import Mongod, ReplicaSet
 
 Server = TypeVar("Server", Mongod, ReplicaSet)
 
-# What the README asks for, on the collection of the locks, and on that of the calls.
+# What docs/operating.md asks for, on the collection of the locks, and on that of the calls.
 LEAST = ("find", "insert", "update", "createIndex")
 CALLING = ("find", "insert", "convertToCapped")
 # Both, where the locks are in "locks".

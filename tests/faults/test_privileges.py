@@ -1,4 +1,4 @@
-"""The least privileges of the README are enough, and what happens without each of them."""
+"""The least privileges of docs/operating.md are enough, and what happens without each of them."""
 
 from __future__ import annotations
 

@@ -110,9 +110,10 @@ def test_terminals_of_both_drivers_increment_once_a_tick(demo: Any, standalone: 
 
 
 def assert_a_line_a_tick(output: str, count: int) -> None:
-    server, task, *ticks, goodbye = output.splitlines()
+    server, task, end, *ticks, goodbye = output.splitlines()
     assert server.startswith("MongoDB: 127.0.0.1:")
     assert task.startswith("Every 0.5 s, ")
+    assert end.startswith("Ctrl-C ends ")
     assert [line for line in ticks if not (WON.fullmatch(line) or LOST.fullmatch(line))] == []
     assert len(ticks) == count
     assert goodbye == f"{len(increments(output))} of {count} ticks were this terminal's."

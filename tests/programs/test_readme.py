@@ -1,4 +1,4 @@
-"""The README's Python, as it stands there."""
+"""The README's Python, as it stands there, on both drivers; and its commands."""
 
 from __future__ import annotations
 
@@ -8,17 +8,24 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from mongolock_async.testing import Mongod
 
 README = Path(__file__).parents[2] / "README.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
-COMMANDS = re.findall(r"^    (pip install .*)$", README.read_text(), re.MULTILINE)
+COMMANDS = re.findall(r"^    (pip install .* && .*)$", README.read_text(), re.MULTILINE)
+# What changes for PyMongo's client, as its comments say.
+CHANGES = [
+    ("from motor.motor_asyncio import AsyncIOMotorClient  # or", "from pymongo import AsyncMongoClient  #"),
+    ("AsyncIOMotorClient(", "AsyncMongoClient("),
+    ("client.close()  # with PyMongo:", "await client.close()  #"),
+]
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
-def test_a_python_block_of_the_readme_runs(block: str, standalone: Mongod) -> None:
+def test_the_first_lock_of_the_readme_runs(standalone: Mongod, driver: str) -> None:
+    (block,) = BLOCKS
+    for motor, pymongo in CHANGES if driver == "pymongo" else []:
+        assert motor in block
+        block = block.replace(motor, pymongo)
     run = subprocess.run(
         [sys.executable, "-W", "error", "-c", block],
         env={**os.environ, "MONGODB_URI": standalone.uri},
@@ -27,11 +34,13 @@ def test_a_python_block_of_the_readme_runs(block: str, standalone: Mongod) -> No
         timeout=60,
         check=False,
     )
-    assert run.returncode == 0, run.stderr
-    assert run.stderr == ""
-    assert "one at a time import" in run.stdout
-    assert "held by" in run.stdout
-    assert "tick" in run.stdout
+    assert (run.stderr, run.returncode) == ("", 0)
+    first, taken, free, *others = run.stdout.splitlines()
+    assert first.startswith("one at a time: account:7 ")
+    assert "held by" in taken
+    assert free == "None"
+    assert sorted(others[:3]) == [f"one at a time, too: {account}" for account in (7, 7, 8)]
+    assert re.fullmatch(r"tick \S+ \d\d:\d\d:\d\d(\.500000)?\+00:00", others[3])
 
 
 def test_the_readmes_two_commands_are_these() -> None:
