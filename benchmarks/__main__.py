@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -20,11 +21,13 @@ from ._figures import Figure, plot, table
 from ._hand_off import hand_off, throughput
 from ._load import load
 from ._processes import redis_server
+from ._shown import Shown
 from ._tasks import tasks
 
 DRIVERS = ("pymongo", "motor")
 PEERS = ("redis-py", "mongoelector")
-PARTS = ("overhead", "hand-off", "tasks", "waiting", "load", "renewal")
+# How many measurements each part has; without mongoelector, `load` has fewer.
+PARTS = {"overhead": 5, "hand-off": 10, "tasks": 6, "waiting": 6, "load": 13, "renewal": 2}
 
 
 async def main() -> None:
@@ -35,7 +38,7 @@ async def main() -> None:
     parser.add_argument("--plot", metavar="FILE", help="also draw the times, as a PNG")
     options = parser.parse_args()
     figures: list[Figure] = []
-    parts = PARTS if options.only is None else (options.only,)
+    parts = list(PARTS) if options.only is None else [options.only]
     async with AsyncExitStack() as stack:
         alone = await stack.enter_async_context(Mongod())
         one = await stack.enter_async_context(ReplicaSet(1))
@@ -54,9 +57,11 @@ async def main() -> None:
             "three nodes": Served(three.uri, primary),
         }
         bench = Bench(nodes, peers, options.rounds)
-        for part in parts:
-            print(f"{part} ...", file=sys.stderr, flush=True)
-            figures += await bench.measure(part)
+        with Shown({part: PARTS[part] for part in parts}) as shown:
+            for part in parts:
+                async for measured in bench.measure(part):
+                    figures += measured
+                    shown.measured(part)
     print(table(figures))
     if options.plot:
         plot(figures, options.plot)
@@ -78,8 +83,8 @@ class Bench:
     peers: dict[str, str]
     rounds: int
 
-    async def measure(self, part: str) -> list[Figure]:
-        """The figures of one part."""
+    def measure(self, part: str) -> AsyncIterator[list[Figure]]:
+        """The figures of one part, measurement by measurement."""
         parts = {
             "overhead": self._overhead,
             "hand-off": self._hand_off,
@@ -88,50 +93,52 @@ class Bench:
             "load": self._load,
             "renewal": self._renewal,
         }
-        return await parts[part]()
+        return parts[part]()
 
-    async def _overhead(self) -> list[Figure]:
-        figures = []
+    async def _overhead(self) -> AsyncIterator[list[Figure]]:
         for label in ("standalone", "three nodes"):
             for driver in DRIVERS:
-                figures += await overhead(label, driver, self.nodes[label].uri, self.rounds)
+                yield await overhead(label, driver, self.nodes[label].uri, self.rounds)
         beside = {"pymongo": self.three, **self.peers}
-        return figures + await cycles("take and free, beside peers", beside, self.rounds)
+        yield await cycles("take and free, beside peers", beside, self.rounds)
 
-    async def _hand_off(self) -> list[Figure]:
+    async def _hand_off(self) -> AsyncIterator[list[Figure]]:
         ours = dict.fromkeys(DRIVERS, self.three)
         figures = await hand_off("hand-off, three nodes", ours, self.rounds, floor=True)
+        yield figures
         single = dict.fromkeys(DRIVERS, self.nodes["one node"].uri)
-        figures += await hand_off("hand-off, one node", single, self.rounds, floor=True)
-        floors = {figure.who: figure.value for figure in figures if "three" in figure.part}
+        yield await hand_off("hand-off, one node", single, self.rounds, floor=True)
+        floors = {figure.who: figure.value for figure in figures}
         for driver in DRIVERS:
-            floor = floors[f"floor ({driver})"]
-            figures += [await throughput(driver, self.three, count, floor) for count in (2, 4, 8)]
+            for count in (2, 4, 8):
+                yield [await throughput(driver, self.three, count, floors[f"floor ({driver})"])]
         alone = dict.fromkeys(DRIVERS, self.nodes["standalone"].uri)
-        figures += await hand_off("hand-off, standalone", alone, self.rounds, floor=False)
+        yield await hand_off("hand-off, standalone", alone, self.rounds, floor=False)
         beside = {"pymongo": self.three, **self.peers}
-        return figures + await hand_off("hand-off, beside peers", beside, self.rounds // 3 + 1, floor=False)
+        yield await hand_off("hand-off, beside peers", beside, self.rounds // 3 + 1, floor=False)
 
-    async def _waiting(self) -> list[Figure]:
-        return [await waiting(driver, self.three, tasks) for driver in DRIVERS for tasks in (1, 100, 10_000)]
+    async def _waiting(self) -> AsyncIterator[list[Figure]]:
+        for driver in DRIVERS:
+            for count in (1, 100, 10_000):
+                yield [await waiting(driver, self.three, count)]
 
-    async def _tasks(self) -> list[Figure]:
-        figures = []
+    async def _tasks(self) -> AsyncIterator[list[Figure]]:
         for label, served in self.nodes.items():
             for driver in DRIVERS:
-                figures += await tasks(label, driver, served.uri, served.pid)
-        return figures
+                yield await tasks(label, driver, served.uri, served.pid)
 
-    async def _load(self) -> list[Figure]:
-        return await load(self.nodes["one node"].uri, self.nodes["one node"].pid)
+    async def _load(self) -> AsyncIterator[list[Figure]]:
+        async for figure in load(self.nodes["one node"].uri, self.nodes["one node"].pid):
+            yield [figure]
+
+    async def _renewal(self) -> AsyncIterator[list[Figure]]:
+        for driver in DRIVERS:
+            yield [await renewal(driver, self.three)]
 
     @property
     def three(self) -> str:
         """Where the three nodes are."""
         return self.nodes["three nodes"].uri
-
-    async def _renewal(self) -> list[Figure]:
-        return [await renewal(driver, self.three) for driver in DRIVERS]
 
 
 if __name__ == "__main__":

@@ -24,21 +24,19 @@ SECONDS = 10.0
 TTL = 600
 
 
-async def load(uri: str, pid: int) -> list[Figure]:
+async def load(uri: str, pid: int) -> AsyncIterator[Figure]:
     """Nobody, 10 and 100 members wait, for one lock and for a lock each."""
     kinds = ["pymongo", "motor", *([] if missing("mongoelector") else ["mongoelector"])]
-    figures = []
     async with AsyncMongoClient[dict[str, Any]](uri) as client, _held(uri):
         alone = await _measured(client, pid)
+        yield Figure(f"nobody waits, {INSERTS} inserts/s", "mongod", alone * 100, "% of a core", 1.0)
         for kind in kinds:
             for members in (10, 100):
                 for locks in ("one", "each"):
                     async with _waiters(kind, uri, members, locks):
                         cpu = await _measured(client, pid)
                     part = f"{members} members wait, {'one lock' if locks == 'one' else 'a lock each'}"
-                    figures.append(Figure(part, kind, cpu * 100, "% of a core", cpu / alone))
-    nobody = Figure(f"nobody waits, {INSERTS} inserts/s", "mongod", alone * 100, "% of a core", 1.0)
-    return [nobody, *figures]
+                    yield Figure(part, kind, cpu * 100, "% of a core", cpu / alone)
 
 
 def cpu_of(pid: int) -> float:

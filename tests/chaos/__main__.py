@@ -12,6 +12,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from progress import passing
+
 from .cluster import Cluster, clock_unavailable
 from .crew import Crew
 from .faults import HIT_WORKERS, KINDS, Faults
@@ -66,7 +68,9 @@ async def _mixed(seconds: float, seed: int, folder: Path, kinds: list[str]) -> i
                 faults = Faults(cluster, network, crew, random.Random(seed), kinds)
                 pulse = Pulse(cluster)
                 await asyncio.sleep(WARM_UP)
-                times = await _until(time.monotonic() + seconds, faults)
+                async with passing("mixed faults", seconds):
+                    times = await _until(time.monotonic() + seconds, faults)
+                print("no more faults: the workers come to an end", flush=True)
                 stopped = time.monotonic()
                 codes = await crew.finish()
                 beats = await pulse.stop()
@@ -85,7 +89,8 @@ async def _until(end: float, faults: Faults) -> list[tuple[float, float, str]]:
         began = time.monotonic()
         name = await faults.some()
         times.append((began, time.monotonic(), name))
-        print(f"{began:.1f}: {name}, {time.monotonic() - began:.1f} s", flush=True)
+        left = max(0, round(end - time.monotonic()))
+        print(f"{began:.1f}: {name}, {time.monotonic() - began:.1f} s; {left} s to go", flush=True)
         await asyncio.sleep(faults.chance.uniform(*QUIET))
     await asyncio.sleep(WARM_UP)
     return times

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from .bounds import Bounds
@@ -41,14 +41,26 @@ class Result:
     trace: tuple[Line, ...] = ()
 
 
+# Told now and then: the depth, how many of its states have been looked at, and how many it has.
+Told = Callable[[int, int, int], None]
+TELL_EVERY = 100
+
+
 class Explorer:
     """Looks at each state once, and at each step from it, until a property is broken."""
 
-    def __init__(self, protocol: Protocol, bounds: Bounds, properties: Sequence[Property]) -> None:
+    def __init__(
+        self,
+        protocol: Protocol,
+        bounds: Bounds,
+        properties: Sequence[Property],
+        told: Told = lambda _depth, _done, _of: None,
+    ) -> None:
         self._steps = Steps(protocol, bounds)
         self._newcomers = Newcomers(protocol)
         self._bounds = bounds
         self._properties = properties
+        self._told = told
         self._count: Counter[Cause] = Counter()
         self._seen: set[bytes] = set()
         # How each state was reached: from which one, and by what.
@@ -63,7 +75,9 @@ class Explorer:
         depth = 0
         while frontier and depth != self._bounds.depth:
             reached: list[tuple[int, World]] = []
-            for origin, world in frontier:
+            for number, (origin, world) in enumerate(frontier):
+                if number % TELL_EVERY == 0:
+                    self._told(depth, number, len(frontier))
                 for step in self._steps.after(world):
                     self._count[step.cause] += 1
                     key = digest(step.after)
