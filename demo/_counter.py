@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from pymongo.errors import OperationFailure, PyMongoError
@@ -73,7 +73,7 @@ class _Terminal:
             async for lease in schedule:
                 self._seen += 1
                 if lease is None:
-                    _say_now("another terminal's tick", DIM)
+                    _say(datetime.now(UTC), "another terminal's tick", DIM)
                 else:
                     await self._try_to_increment(lease)
                 if self._seen == ticks:
@@ -84,27 +84,29 @@ class _Terminal:
         say(f"{self._ours} of {self._seen} ticks were this terminal's.", DIM)
 
     async def _try_to_increment(self, lease: Lease) -> None:
+        assert lease.boundary is not None
         try:
-            await self._increment(lease)
+            await self._increment(lease, lease.boundary)
         except (LockError, PyMongoError) as error:
             if _refused(error):
                 raise
-            _say_now(f"Not known to be incremented: {type(error.__cause__ or error).__name__}", YELLOW)
+            text = f"Not known to be incremented: {type(error.__cause__ or error).__name__}"
+            _say(lease.boundary, text, YELLOW)
 
-    async def _increment(self, lease: Lease) -> None:
+    async def _increment(self, lease: Lease, tick: datetime) -> None:
         """Under the lease, which the schedule releases when it is asked for the next tick."""
         found = await self._counters.find_one({"_id": self._task.name})
         value = (found["value"] if found else 0) + 1
         if not lease.held:
-            _say_now("Lock lost: not incremented", YELLOW)
+            _say(tick, "Lock lost: not incremented", YELLOW)
             return
         await self._counters.update_one({"_id": self._task.name}, {"$set": {"value": value}}, upsert=True)
         self._ours += 1
-        _say_now(f"Lock obtained. Counter incremented to: {value}", GREEN)
+        _say(tick, f"Lock obtained. Counter incremented to: {value}", GREEN)
 
 
-def _say_now(text: str, colour: str) -> None:
-    say(f"{datetime.now().astimezone():%H:%M:%S}  {text}", colour)
+def _say(tick: datetime, text: str, colour: str) -> None:
+    say(f"{tick.astimezone():%H:%M:%S}  {text}", colour)
 
 
 def _refused(error: Exception) -> bool:

@@ -32,27 +32,19 @@ COLUMNS, AROUND = 51, 5
 # Pixels, drawn twice as large as a web page shows them.
 SIZE, LINE, EDGE, GAP = 22, 32, 24, 20
 FONT = Path(mpl.get_data_path(), "fonts", "ttf", "DejaVuSansMono.ttf")
-PAPER, WINDOW, FAINT = "#ffffff", "#161b22", 90
+# Dim is not known to pyte.
+DIM, GREY = b"\x1b[2m", b"\x1b[90m"
+PAPER, WINDOW = "#00000000", "#161b22"
 COLOURS = {"default": "#d0d7de", "green": "#3fb950", "brown": "#d29922", "brightblack": "#7d8590"}
 
-
 Rows = list[list[Char]]
-
-
-class Screen(pyte.Screen):
-    """Dim, which pyte does not know, is grey."""
-
-    def select_graphic_rendition(self, *attributes: int, **options: bool) -> None:
-        """Colours and the like, from here on."""
-        grey = (FAINT if attribute == 2 else attribute for attribute in attributes)  # noqa: PLR2004 - "dim"
-        super().select_graphic_rendition(*grey, **options)
 
 
 class Terminal:
     """A shell in a terminal of its own."""
 
     def __init__(self, lines: int, environment: dict[str, str]) -> None:
-        self._screen = Screen(COLUMNS, lines)
+        self._screen = pyte.Screen(COLUMNS, lines)
         self._stream = pyte.ByteStream(self._screen)
         self._pid, self._end = pty.fork()
         if self._pid == 0:
@@ -88,7 +80,7 @@ class Terminal:
     def _read(self) -> None:
         try:
             while read := os.read(self._end, 4096):
-                self._stream.feed(read)
+                self._stream.feed(read.replace(DIM, GREY))
         except OSError:  # the other end is closed
             return
 
@@ -117,7 +109,7 @@ def drawn(terminals: list[Rows]) -> Image.Image:
     font = ImageFont.truetype(str(FONT), SIZE)
     letter = font.getlength("m")
     width, height = round(letter * COLUMNS) + 2 * EDGE, LINE * len(terminals[0]) + 2 * EDGE
-    image = Image.new("RGB", ((width + GAP) * len(terminals) - GAP, height), PAPER)
+    image = Image.new("RGBA", ((width + GAP) * len(terminals) - GAP, height), PAPER)
     draw = ImageDraw.Draw(image)
     for number, rows in enumerate(terminals):
         left = number * (width + GAP)

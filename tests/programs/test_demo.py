@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from demo.__main__ import parser
+from demo._program import parser
 from mongolock_async.testing import Mongod
 
 ROOT = Path(__file__).parents[2]
