@@ -17,6 +17,8 @@ from ._terminal import DIM, GREEN, YELLOW, say
 DATABASE = "mongolock_demo"
 # Codes: not authorised, authentication failed. Waiting does not help.
 REFUSED = {13, 18}
+# The others say as many empty lines, so that terminals side by side stay aligned.
+LINES_OF_A_HOLDER = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,10 @@ class _Terminal:
         async with aclosing(self._locks.every(self._task.every, self._task.name)) as schedule:
             async for lease in schedule:
                 self._seen += 1
+                say(f"Running increment task at {datetime.now(UTC).isoformat(timespec='milliseconds')}", DIM)
                 if lease is None:
-                    _say(datetime.now(UTC), "another terminal's tick", DIM)
+                    for _ in range(LINES_OF_A_HOLDER):
+                        say()
                 else:
                     await self._try_to_increment(lease)
                 if self._seen == ticks:
@@ -84,29 +88,28 @@ class _Terminal:
         say(f"{self._ours} of {self._seen} ticks were this terminal's.", DIM)
 
     async def _try_to_increment(self, lease: Lease) -> None:
-        assert lease.boundary is not None
         try:
-            await self._increment(lease, lease.boundary)
+            await self._increment(lease)
         except (LockError, PyMongoError) as error:
             if _refused(error):
                 raise
-            text = f"Not known to be incremented: {type(error.__cause__ or error).__name__}"
-            _say(lease.boundary, text, YELLOW)
+            say(f"Not known to be incremented: {type(error.__cause__ or error).__name__}", YELLOW)
 
-    async def _increment(self, lease: Lease, tick: datetime) -> None:
-        """Under the lease, which the schedule releases when it is asked for the next tick."""
+    async def _increment(self, lease: Lease) -> None:
+        say("Lock obtained", GREEN)
         found = await self._counters.find_one({"_id": self._task.name})
-        value = (found["value"] if found else 0) + 1
-        if not lease.held:
-            _say(tick, "Lock lost: not incremented", YELLOW)
-            return
-        await self._counters.update_one({"_id": self._task.name}, {"$set": {"value": value}}, upsert=True)
-        self._ours += 1
-        _say(tick, f"Lock obtained. Counter incremented to: {value}", GREEN)
-
-
-def _say(tick: datetime, text: str, colour: str) -> None:
-    say(f"{tick.astimezone():%H:%M:%S}  {text}", colour)
+        value = found["value"] if found else 0
+        say(f"Counter value: {value}")
+        if lease.held:
+            await self._counters.update_one(
+                {"_id": self._task.name}, {"$set": {"value": value + 1}}, upsert=True
+            )
+            self._ours += 1
+            say(f"Counter incremented to: {value + 1}")
+        else:
+            say("Lock lost: not incremented", YELLOW)
+        await lease.release()
+        say("Lock released", GREEN)
 
 
 def _refused(error: Exception) -> bool:

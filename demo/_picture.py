@@ -27,8 +27,8 @@ from mongolock_async.testing import Mongod
 COMMANDS = ("python -m demo", "python -m demo", "python -m demo --driver pymongo")
 EVERY = 5
 CTRL_C = "\x03"
-# Lines of a screen beside its ticks.
-COLUMNS, AROUND = 51, 5
+# Lines of a screen for each tick, and beside its ticks.
+COLUMNS, TICK, AROUND = 57, 5, 5
 # Pixels, drawn twice as large as a web page shows them.
 SIZE, LINE, EDGE, GAP = 22, 32, 24, 20
 FONT = Path(mpl.get_data_path(), "fonts", "ttf", "DejaVuSansMono.ttf")
@@ -89,7 +89,7 @@ def shown(uri: str, ticks: int) -> list[Rows]:
     """Type the commands, and Ctrl-C at half of the ticks, in the terminal that counts; what is to be seen."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = {**os.environ, "PS1": "$ ", "TERM": "linux", "MONGODB_URI": uri, "PATH": path}
-    terminals = [Terminal(ticks + AROUND, environment) for _ in COMMANDS]
+    terminals = [Terminal(TICK * ticks + AROUND, environment) for _ in COMMANDS]
     try:
         time.sleep(EVERY - time.time() % EVERY + 0.5)  # so that all of them see the same first tick
         for terminal, command in zip(terminals, COMMANDS, strict=True):
@@ -125,7 +125,7 @@ async def main() -> None:
     """Make it."""
     parser = argparse.ArgumentParser(prog="python -m demo._picture", description=__doc__)
     parser.add_argument("file", type=Path)
-    parser.add_argument("--ticks", type=int, default=9, help="default: 9")
+    parser.add_argument("--ticks", type=int, default=6, help="default: 6")
     options = parser.parse_args()
     async with Mongod() as server:
         terminals = await asyncio.to_thread(shown, server.uri, options.ticks)

@@ -20,9 +20,8 @@ from demo._program import parser
 from mongolock_async.testing import Mongod
 
 ROOT = Path(__file__).parents[2]
-WON = re.compile(r"^\d\d:\d\d:\d\d  Lock obtained\. Counter incremented to: (\d+)$", re.MULTILINE)
-TICK = "Lock obtained|another terminal's tick"
-LOST = re.compile(r"^\d\d:\d\d:\d\d  another terminal's tick$", re.MULTILINE)
+TICK = re.compile(r"^Running increment task at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00$", re.MULTILINE)
+WON = re.compile(r"Lock obtained\nCounter value: (\d+)\nCounter incremented to: (\d+)\nLock released\n")
 
 Terminals = list[subprocess.Popen[str]]
 
@@ -65,7 +64,7 @@ def ended(terminal: subprocess.Popen[str], seconds: float = 40) -> str:
     return terminal.communicate(timeout=seconds)[0]
 
 
-def read_until(terminal: subprocess.Popen[str], pattern: str) -> str:
+def read_until(terminal: subprocess.Popen[str], pattern: str | re.Pattern[str]) -> str:
     assert terminal.stdout is not None
     seen = ""
     for line in terminal.stdout:
@@ -85,7 +84,7 @@ def keeper_ends(state: Path) -> bool:
 
 
 def increments(output: str) -> list[int]:
-    return [int(value) for value in WON.findall(output)]
+    return [int(new) for _, new in WON.findall(output)]
 
 
 def database_of(uri: str) -> str:
@@ -105,17 +104,20 @@ def test_terminals_of_both_drivers_increment_once_a_tick(demo: Any, standalone: 
     assert counter is not None
     assert counter["value"] == len(values)
     for terminal, output in zip(four, outputs, strict=True):
-        assert_a_line_a_tick(output, 4)
+        assert_five_lines_a_tick(output, 4)
         assert terminal.returncode == 0
 
 
-def assert_a_line_a_tick(output: str, count: int) -> None:
+def assert_five_lines_a_tick(output: str, count: int) -> None:
     server, task, end, *ticks, goodbye = output.splitlines()
     assert server.startswith("MongoDB: 127.0.0.1:")
     assert task.startswith("Every 0.5 s, ")
     assert end.startswith("Ctrl-C ends ")
-    assert [line for line in ticks if not (WON.fullmatch(line) or LOST.fullmatch(line))] == []
-    assert len(ticks) == count
+    assert len(ticks) == 5 * count
+    for tick in range(count):
+        head, *body = ticks[tick * 5 : tick * 5 + 5]
+        assert TICK.match(head)
+        assert body == [""] * 4 or WON.fullmatch("\n".join(body) + "\n")
     assert goodbye == f"{len(increments(output))} of {count} ticks were this terminal's."
 
 
@@ -162,7 +164,7 @@ def test_a_server_whose_keeper_was_killed_is_replaced(demo: Any, state: Path) ->
 
 def test_ctrl_c_ends_the_demo_without_a_traceback(demo: Any, standalone: Mongod, driver: str) -> None:
     terminal = demo("--uri", database_of(standalone.uri), "--driver", driver, "--every", "0.5")
-    read_until(terminal, TICK)
+    read_until(terminal, "Lock released")
     terminal.send_signal(signal.SIGINT)
     output = ended(terminal)
     assert terminal.returncode == 130
@@ -173,7 +175,7 @@ def test_ctrl_c_ends_the_demo_without_a_traceback(demo: Any, standalone: Mongod,
 @pytest.mark.long
 def test_ctrl_c_ends_the_demo_within_seconds(demo: Any, standalone: Mongod, driver: str) -> None:
     terminal = demo("--uri", database_of(standalone.uri), "--driver", driver, "--every", "0.5")
-    read_until(terminal, TICK)
+    read_until(terminal, "Lock released")
     began = time.monotonic()
     terminal.send_signal(signal.SIGINT)
     ended(terminal)
@@ -185,14 +187,14 @@ async def test_the_demo_says_once_that_mongodb_is_away_and_goes_on(demo: Any, dr
     async with Mongod() as server:
         # Leaving at once, PyMongo's client is not closed to its end, and may say so to developers.
         terminal = demo("--uri", server.uri, "--driver", driver, "--every", "0.5", warnings="ignore")
-        read_until(terminal, TICK)
+        read_until(terminal, "Lock released")
         await server.node.kill()
         assert read_until(terminal, "away").count("away") == 1
         time.sleep(4)
         await server.node.restart()
         meanwhile = read_until(terminal, "MongoDB is back")
         assert meanwhile == "MongoDB is back\n"
-        read_until(terminal, TICK)
+        read_until(terminal, "Lock released")
         await server.node.kill()
         read_until(terminal, "away")
         began = time.monotonic()
