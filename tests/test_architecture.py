@@ -25,6 +25,8 @@ ALLOWED = {
     "_protocol": (),
     "testing": ("_memory.locks",),
     "__init__": ("_api",),
+    "monitoring": ("_engine.events", "_engine.listeners"),
+    "otel": ("_api.repository", "monitoring"),
 }
 # And single modules, beyond that.
 EXCEPTIONS = {

@@ -159,7 +159,7 @@ class Lease(Held):
         """
         if not self._holding.request.mutex:
             raise TypeError("only the leader of an election has a value to proclaim")
-        return await self._member.proclaim(self._holding, check_value(value))
+        return await self._member.proclamations.proclaim(self._holding, check_value(value))
 
     async def export(self) -> str:
         """Give the lease to another process, which goes on with it by ``LockRepository.adopt``.
@@ -217,7 +217,7 @@ class Lease(Held):
             LockBackendError: any other failure of MongoDB.
             LockError: the locks are in memory, which has no transactions.
         """
-        await self._member.verify(self._holding, session)
+        await self._member.verification.verify(self._holding, session)
 
     def _check_upgradable(self) -> None:
         if not self._holding.request.upgradable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from mongolock_async import _settings
 from mongolock_async._engine.boundaries import Periodic
 from mongolock_async._engine.cron import Cron
+from mongolock_async._engine.listeners import Listeners, LockListener
 from mongolock_async._engine.member import Member
 from mongolock_async._protocol.kind import WRITER, Size
 from mongolock_async._protocol.request import Request
@@ -75,6 +76,8 @@ class LockRepository(Bound):
             blocking ``MongoClient``: a thread of the repository's own renews, also while a body stops the
             event loop, or other work keeps every connection of the first client busy. Of
             ``AsyncMongoClient``: connections of their own, in the event loop. None: the same client.
+        event_listeners: ``monitoring.LockListener``s, who are told what happens to locks and leases. None:
+            nobody is.
 
     Raises:
         TypeError: ``collection`` is anything else, or another argument has the wrong type.
@@ -92,6 +95,7 @@ class LockRepository(Bound):
         command_timeout: Seconds = _settings.DEFAULT_COMMAND_TIMEOUT,
         clock_margin: Seconds | None = None,
         renewal_collection: RenewalCollection | MemoryLocks | None = None,
+        event_listeners: Iterable[LockListener] | None = None,
     ) -> None:
         self._owner = _settings.default_owner() if owner is None else check_owner(owner)
         self._ttl = _settings.check_life("ttl", ttl)
@@ -102,7 +106,7 @@ class LockRepository(Bound):
         self._backend, renewals, clock = backends_on(
             collection, renewal_collection, retention=retention_s, timeout=timeout_s
         )
-        self._member = Member(self._backend, renewals, clock, margin)
+        self._member = Member(self._backend, renewals, clock, margin, Listeners(event_listeners, clock))
 
     def __del__(self) -> None:
         """Warn of a repository that was used and never closed."""
@@ -212,7 +216,10 @@ class LockRepository(Bound):
         name_of = name if callable(name) else None
         plain = NAMELESS if callable(name) else name
         request = self._request(plain, owner, ttl, keep_alive=True, at_least=at_least)
-        return Lock(self._member, request, check_timeout(timeout), name_of)
+        limit = check_timeout(timeout)
+        if name_of is None:
+            self._created(request)
+        return Lock(self._member, request, limit, name_of)
 
     def semaphore(
         self,
@@ -246,7 +253,8 @@ class LockRepository(Bound):
         """
         some, most = check_size(weight, capacity)
         request = self._request(name, owner, ttl, keep_alive=True, at_least=at_least)
-        return Lock(self._member, request.sized(Size("semaphore", some, most)), check_timeout(timeout))
+        sized, limit = request.sized(Size("semaphore", some, most)), check_timeout(timeout)
+        return Lock(self._member, self._created(sized), limit)
 
     def rwlock(
         self,
@@ -270,7 +278,8 @@ class LockRepository(Bound):
             TypeError, ValueError: an argument is wrong.
         """
         request = self._request(name, owner, ttl, keep_alive=True, at_least=at_least)
-        return RWLock(self._member, request.sized(Size("rwlock", WRITER, WRITER)), check_timeout(timeout))
+        sized, limit = request.sized(Size("rwlock", WRITER, WRITER)), check_timeout(timeout)
+        return RWLock(self._member, self._created(sized), limit)
 
     async def resize(self, name: str, capacity: int) -> None:
         """Give a semaphore another capacity; one that nobody uses, or has used, takes it, too.
@@ -314,7 +323,8 @@ class LockRepository(Bound):
             raise ValueError("lock_all takes at least one name")
         requests = [self._request(name, owner, ttl, keep_alive=True, at_least=at_least) for name in names]
         each_once = {request.name: request for request in requests}
-        return LockAll(self._member, list(each_once.values()), check_timeout(timeout))
+        limit = check_timeout(timeout)
+        return LockAll(self._member, [self._created(request) for request in each_once.values()], limit)
 
     def election(
         self, name: str, value: str = "", *, owner: Owner | None = None, ttl: Seconds | None = None
@@ -332,7 +342,7 @@ class LockRepository(Bound):
             TypeError, ValueError: an argument is wrong.
         """
         request = self._request(name, owner, ttl, keep_alive=True)
-        return Election(self._member, replace(request, value=check_value(value)))
+        return Election(self._member, self._created(replace(request, value=check_value(value))))
 
     def every(
         self,
@@ -359,7 +369,8 @@ class LockRepository(Bound):
         seconds = check_life("period", period)
         shift = check_offset(offset, seconds)
         boundaries = Periodic(milliseconds(seconds), milliseconds(shift) if shift else 0)
-        return Schedule(self._member, self._request(name, owner, ttl, keep_alive=True), boundaries)
+        request = self._request(name, owner, ttl, keep_alive=True)
+        return Schedule(self._member, self._created(request), boundaries)
 
     def cron(
         self,
@@ -393,7 +404,8 @@ class LockRepository(Bound):
         """
         late = None if catch_up is None else check_seconds("catch_up", catch_up)
         request = self._request(name, owner, ttl, keep_alive=True)
-        return Schedule(self._member, request, Cron(expression, tz), late)
+        boundaries = Cron(expression, tz)
+        return Schedule(self._member, self._created(request), boundaries, late)
 
     async def once(
         self,
@@ -483,6 +495,7 @@ class LockRepository(Bound):
         self._member.lifetime.check()
         await self._member.lifetime.index()
         await self._member.background.finish(self._backend.create(name))
+        self._created(self._request(name, None, None, keep_alive=False))
 
     async def get(self, name: str) -> LockInfo | None:
         """Look at one lock; None: it has no document.
@@ -560,6 +573,11 @@ class LockRepository(Bound):
             LockError: this is another process or event loop than that of the repository.
         """
         await self._member.aclose(check_timeout(timeout))
+
+    def _created(self, request: Request) -> Request:
+        """The same, of which listeners are told."""
+        self._member.listeners.created(request)
+        return request
 
     def _request(
         self,

@@ -13,19 +13,28 @@ from .clock import Clock
 from .holding import EXPORTED, Holding
 from .leases import Leases
 from .lifetime import Lifetime
+from .listeners import Listeners
+from .told import story_of
 
 
 class Adoption:
     """Of one member."""
 
     def __init__(
-        self, backend: Backend, leases: Leases, background: Background, clock: Clock, lifetime: Lifetime
+        self,
+        backend: Backend,
+        leases: Leases,
+        background: Background,
+        clock: Clock,
+        lifetime: Lifetime,
+        listeners: Listeners,
     ) -> None:
         self._backend = backend
         self._leases = leases
         self._background = background
         self._clock = clock
         self._lifetime = lifetime
+        self._listeners = listeners
 
     async def export(self, holding: Holding) -> None:
         """It lives for its whole ttl from now on, and is ours no more."""
@@ -50,7 +59,10 @@ class Adoption:
             raise
         if adopted is None:
             return None
-        return self._leases.hold(adopted.request(name, keep_alive=keep_alive), new, sent, adopted.grant)
+        request = adopted.request(name, keep_alive=keep_alive)
+        holding = self._leases.hold(request, new, sent, adopted.grant)
+        story_of(self._listeners, request, began=sent).granted(holding)
+        return holding
 
     async def _undo(self, name: str, new: str, adopting: asyncio.Task[Adopted | None]) -> None:
         """Withdraw what nobody wants."""

@@ -11,6 +11,7 @@ from mongolock_async._protocol.request import Request
 
 from . import clock as clocks
 from .clock import Clock
+from .told import UNTOLD, CallStory
 
 # Nobody is held up for longer than that beyond a timeout or a cancellation: by the answer to a question under
 # way (even the shortest timeout has one), and by leaving the queue.
@@ -32,6 +33,7 @@ class Caller:
         began: since when.
         token: that of the lease that it is to upgrade, which is in nobody's way; None: it is for a new lease.
         leaving: what takes its place out of the queue.
+        story: what is told of it.
     """
 
     def __init__(
@@ -42,12 +44,14 @@ class Caller:
         began: float | None = None,
         *,
         token: int | None = None,
+        story: CallStory = UNTOLD,
     ) -> None:
         self.request = request
         self.timeout = timeout
         self.began = clock.now() if began is None else began
         self.token = token
         self.leaving: asyncio.Task[None] | None = None
+        self.story = story
         self._clock = clock
 
     def until_served(self) -> AbstractAsyncContextManager[None]:

@@ -13,6 +13,7 @@ from mongolock_async._protocol.request import Request, TtlChange
 
 from .backend import Transaction
 from .clock import Clock, Timer
+from .story import UNTOLD
 from .ttl import Ttl
 
 RELEASED = "released"
@@ -46,6 +47,7 @@ class Holding:
         transaction: the last one that it was verified in.
         upgrade: the id of its last upgrade that is not known to be taken back.
         upgraded: whether it weighs all of the lock, for now.
+        story: what is told of it.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Holding:
         self.transaction: Transaction | None = None
         self.upgrade: str | None = None
         self.upgraded = False
+        self.story = UNTOLD
         self._margin = margin
         self._clock = clock
         # Held while one of the next three is changed: it may end, or get another ttl, while it is renewed.
@@ -166,6 +169,7 @@ class Holding:
             self.kind, self.life = "lease", self._ttl.sure
             given = self._ttl.given(sent)
         self.confirm(sent, given)
+        self.story.renewed(sent)
 
     def change(self, ttl: float) -> TtlChange:
         """Another ttl is about to be sent."""
@@ -178,6 +182,7 @@ class Holding:
             self._ttl.changed(change, self._clock.now())
             self.kind, self.life = "lease", self._ttl.sure
         self.confirm(sent, min(change.ttl, remaining))
+        self.story.renewed(sent)
 
     def gone(self) -> None:
         """The server has nothing of it any more."""

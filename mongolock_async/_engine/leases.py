@@ -233,7 +233,9 @@ class Leases:
         self.held.pop(holding.id, None)
         # One that is neither kept alive nor released was to expire, and to keep the name that long.
         meant = holding.ended == EXPIRED and holding.keeps and not holding.request.keep_alive
-        if holding.ended not in {*NO_LOSS, CLOSED} and not meant:
+        lost = holding.ended not in {*NO_LOSS, CLOSED} and not meant
+        holding.story.ended(lost=lost)
+        if lost:
             self.losses += 1
             self._losses.add(holding.name, str(holding.ended))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 
 Ticket = asyncio.Future[None]
 
@@ -20,10 +21,12 @@ class Lines:
     def __contains__(self, name: str) -> bool:
         return name in self._lines
 
-    async def enter(self, name: str, *, reads: bool = False) -> Ticket:
+    async def enter(
+        self, name: str, waits: Callable[[], object] = lambda: None, *, reads: bool = False
+    ) -> Ticket:
         """Wait until all who came before have left, but for readers before a reader.
 
-        Whoever has entered, leaves in the end.
+        ``waits`` is called if there is anybody to wait for. Whoever has entered, leaves in the end.
         """
         line = self._lines.setdefault(name, OrderedDict())
         ticket = asyncio.get_running_loop().create_future()
@@ -31,6 +34,7 @@ class Lines:
         self._call(line)
         if not ticket.done():
             try:
+                waits()
                 await ticket
             except BaseException:
                 self.leave(name, ticket)

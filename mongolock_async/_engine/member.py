@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import secrets
 from contextvars import Context
@@ -20,12 +19,16 @@ from .backend import Backend, Renewer
 from .background import Background, report
 from .caller import Caller, TimeUp
 from .clock import Clock
-from .holding import EXPIRED, EXPORTED, FORCED, NO_LOSS, RELEASED, TAKEN, Holding
+from .holding import EXPIRED, EXPORTED, FORCED, NO_LOSS, RELEASED, Holding
 from .leases import Leases
 from .lifetime import Lifetime
+from .listeners import Listeners
 from .once import Once
+from .proclamations import Proclamations
 from .reports import Left
+from .told import story_of
 from .upgrades import Upgrades
+from .verification import Verification
 from .waiting import Waiting
 
 logger = logging.getLogger("mongolock_async")
@@ -50,26 +53,49 @@ class Member:
         renewals: what renews leases; ``backend``, or the same collection by another client.
         clock: by which deadlines are judged.
         clock_margin: seconds by which a holder gives up before the server does; None: the default.
+        listeners: who is told what happens; they have the same clock.
     """
 
-    def __init__(self, backend: Backend, renewals: Renewer, clock: Clock, clock_margin: float | None) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        renewals: Renewer,
+        clock: Clock,
+        clock_margin: float | None,
+        listeners: Listeners,
+    ) -> None:
         self.id = secrets.token_hex(8)
         self.clock = clock
+        self.listeners = listeners
         self.background = Background()
         self.lifetime = Lifetime(backend, renewals, self.background, clock)
         self.leases = Leases(self.id, backend, renewals, self.background, clock, clock_margin)
         self.abandoned = Abandoned(self.leases.keep_alive, self.lifetime)
         self.waiting = Waiting(self.id, backend, self.leases, self.background, clock, self.lifetime)
-        self.upgrades = Upgrades(backend, self.leases, self.waiting, self.background, clock, self.lifetime)
-        self.adoption = Adoption(backend, self.leases, self.background, clock, self.lifetime)
+        self.upgrades = Upgrades(
+            backend, self.leases, self.waiting, self.background, clock, self.lifetime, listeners
+        )
+        self.adoption = Adoption(backend, self.leases, self.background, clock, self.lifetime, listeners)
+        self.verification = Verification(backend, self.leases, self.lifetime)
+        self.proclamations = Proclamations(backend, self.background, self.lifetime)
         self.once = Once(backend, self.leases, self.waiting, self.background, self.lifetime)
         self._backend = backend
         self._renewals = renewals
-        self._proclamations = itertools.count(1)
         self._unconfirmed = Left(clock, ONE, MANY)
         self._closing: asyncio.Task[None] | None = None
 
     async def claim(self, request: Request) -> tuple[Holding | None, Reply]:
+        """Ask once, as a call of its own."""
+        self.lifetime.check()
+        story = story_of(self.listeners, request)
+        holding, reply = await story.of(self.ask(request))
+        if holding is None:
+            story.refused()
+        else:
+            story.granted(holding, reply)
+        return holding, reply
+
+    async def ask(self, request: Request) -> tuple[Holding | None, Reply]:
         """Ask once. A caller that is cancelled meanwhile gets nothing, and leaves nothing behind."""
         await self.lifetime.begin()
         lease_id = self.leases.new_id()
@@ -88,10 +114,12 @@ class Member:
         ``began``: the time from which on the timeout counts; None: now.
         """
         self.lifetime.check()
-        caller = Caller(request, timeout, self.clock, began)
-        if timeout != 0:
-            return await self.waiting.acquire(caller)
-        return await self.waiting.others.in_time(caller, self._once(caller))
+        story = story_of(self.listeners, request)
+        caller = Caller(request, timeout, self.clock, began, story=story)
+        once = self.waiting.others.in_time(caller, self._once(caller)) if timeout == 0 else None
+        holding = await story.of(once or self.waiting.acquire(caller))
+        story.granted(holding)
+        return holding
 
     async def release(self, holding: Holding) -> bool:
         """Whether it was still ours: one answer for all who ask. It is not held from here on, in any case."""
@@ -104,6 +132,7 @@ class Member:
                 holding.end(RELEASED)
                 release = self.background.spawn(self._release(holding))
                 holding.releasing = release
+                holding.story.ends_with(release)
         return await asyncio.shield(release)
 
     async def release_within(self, holding: Holding, seconds: float) -> bool | None:
@@ -131,19 +160,6 @@ class Member:
         self.lifetime.check()
         return holding.ended is None and await self.background.finish(self.leases.renew(holding, ttl))
 
-    async def proclaim(self, holding: Holding, value: str) -> bool:
-        """Whether it is still ours, now with another value."""
-        self.lifetime.check()
-        if holding.ended is not None:
-            return False
-        number, token = next(self._proclamations), holding.fencing_token
-        reply = await self.background.finish(
-            self._backend.proclaim(holding.name, holding.id, token, value, number)
-        )
-        if reply is None or reply.grant is None:
-            holding.end(TAKEN if reply is not None and reply.holders else FORCED)
-        return holding.held
-
     async def view(self, name: str) -> View | None:
         """A lock as it looks now; None: it has no document."""
         self.lifetime.check()
@@ -160,17 +176,6 @@ class Member:
         reply = await self.background.finish(self._backend.resize(name, capacity))
         if reply.kind not in {None, "semaphore"}:
             raise LockError(f"{name!r} is in use as {described(reply.kind, reply.capacity)}")
-
-    async def verify(self, holding: Holding, session: object) -> None:
-        """Bind a transaction to the lease; the loop leaves the lease alone until it is over."""
-        self.lifetime.check()
-        transaction = holding.transaction = self._backend.transaction(session)
-        await self.leases.keep_alive.settle(holding)
-        token = holding.fencing_token
-        if holding.held and not await self._backend.verify(holding.name, holding.id, token, transaction):
-            holding.end(FORCED if holding.held else EXPIRED)
-        if not holding.held:
-            raise holding.loss()
 
     async def aclose(self, timeout: float | None) -> None:
         """Stop renewing, release what is held, and wait for what is under way.
@@ -198,7 +203,7 @@ class Member:
     async def _once(self, caller: Caller) -> Holding:
         """Ask once, as a wait whose time is up then."""
         async with caller.until_answered():
-            holding, reply = await self.claim(caller.request)
+            holding, reply = await self.ask(caller.request)
         if holding is not None:
             return holding
         self.waiting.others.see(caller.request.name, reply, caller.request.size)

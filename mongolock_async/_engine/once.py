@@ -37,6 +37,7 @@ class Once:
             raise holding.loss()
         holding.end(RELEASED)
         finishing = holding.releasing = self._background.spawn(self._finish(holding))
+        holding.story.ends_with(finishing)
         if not await asyncio.shield(finishing):
             raise holding.loss(FORCED)
 

@@ -13,7 +13,7 @@ from mongolock_async._protocol.reply import Grant, Reply
 
 from .backend import Call
 from .clock import Clock
-from .pauses import LONGEST_BLIND, LookPause, after_expiry
+from .pauses import FIRST_LOOK, LONGEST_BLIND, LookPause, after_expiry, poll_pause
 
 
 class State(Enum):
@@ -124,6 +124,13 @@ class Place:
         if self.state is State.CLAIMED:
             self.state = State.QUEUED
             self.look_due = self._clock.now()
+
+    def poll(self, *, deaf: bool) -> None:
+        """Where nothing is heard, one who waits looks often; where nobody knows whom to call, each second."""
+        if deaf or self.deaf:
+            now = self._clock.now()
+            pause = poll_pause(now - self.began, self.before) if deaf else FIRST_LOOK
+            self.look_due = min(self.look_due, now + pause)
 
     def renewed(self, sent: float) -> None:
         """At some moment after ``sent`` it stood in the queue: that was a look, too."""

@@ -109,6 +109,7 @@ class Several:
         for holding in block.holdings:
             holding.end(RELEASED)
             leaving.append(self._member.background.spawn(self._withdraw(holding)))
+            holding.story.ends_with(leaving[-1])
         if leaving:
             await asyncio.wait(leaving, timeout=WORD)
         _raise_loss(block, reasons, error, ours=ours)

@@ -150,7 +150,7 @@ class Ticks:
 
     async def _ask_time(self) -> int:
         """Hear what the server's clock shows; the last boundary that was served."""
-        _, reply = await self._member.claim(self._request.ticking(NO_TICK))
+        _, reply = await self._member.ask(self._request.ticking(NO_TICK))
         self._hear(reply)
         return reply.tick.last_ms
 

@@ -15,8 +15,10 @@ from .clock import Clock
 from .holding import Holding
 from .leases import Leases
 from .lifetime import Lifetime
+from .listeners import Listeners
 from .pauses import Backoff
 from .place import Place
+from .told import story_of
 from .waiting import Waiting
 
 
@@ -31,6 +33,7 @@ class Upgrades:
         background: Background,
         clock: Clock,
         lifetime: Lifetime,
+        listeners: Listeners,
     ) -> None:
         self._backend = backend
         self._leases = leases
@@ -38,6 +41,7 @@ class Upgrades:
         self._background = background
         self._clock = clock
         self._lifetime = lifetime
+        self._listeners = listeners
         self._numbers = itertools.count(1)
         self._under_way: set[Holding] = set()
         self._withdrawals: dict[Holding, asyncio.Task[None]] = {}
@@ -51,8 +55,11 @@ class Upgrades:
             return
         self._under_way.add(holding)
         try:
-            caller = Caller(holding.request.upgrade(), timeout, self._clock, token=holding.fencing_token)
-            await self._waiting.in_time(caller, self._wait(caller, holding))
+            request, token = holding.request.upgrade(), holding.fencing_token
+            story = story_of(self._listeners, request)
+            caller = Caller(request, timeout, self._clock, token=token, story=story)
+            await story.of(self._waiting.in_time(caller, self._wait(caller, holding)))
+            story.upgraded(holding)
         finally:
             self._under_way.discard(holding)
 

@@ -21,7 +21,6 @@ from .leases import Leases
 from .lifetime import Lifetime
 from .line import Lines
 from .others import Others
-from .pauses import FIRST_LOOK, poll_pause
 from .place import Place, State
 from .refusal import AlreadyDoneError, check
 from .renewable import keeping
@@ -101,7 +100,7 @@ class Waiting:
         async with caller.until_answered():
             await self._lifetime.begin()
         async with caller.until_served():
-            ticket = await self._lines.enter(name, reads=caller.request.reads)
+            ticket = await self._lines.enter(name, caller.story.waits, reads=caller.request.reads)
         try:
             return await self._first_in_line(caller)
         finally:
@@ -141,6 +140,7 @@ class Waiting:
         self._heard(caller, place, *await self._do(caller, place, claim))
         if not place.waits:
             return
+        caller.story.waits(place.before)
         with keeping(self._leases.keep_alive, place), self.ear.wanted():
             while place.waits:
                 await self._news(caller, place)
@@ -150,6 +150,7 @@ class Waiting:
                     await self._find_out(caller, place)
         if place.grant is not None:
             self._leases.handed.add(place.grant[1].age)
+            caller.story.handed(place.grant[1].age)
 
     async def _news(self, caller: Caller, place: Place) -> None:
         """Return when there is a reason to ask or to look, or nothing to wait for."""
@@ -160,14 +161,7 @@ class Waiting:
                 if pause <= 0:
                     return
                 await clocks.wait(self._clock, place.news, pause)
-                self._poll(place)
-
-    def _poll(self, place: Place) -> None:
-        """Where nothing is heard, one who waits looks often; where nobody knows whom to call, each second."""
-        if self.ear.deaf or place.deaf:
-            now = self._clock.now()
-            pause = poll_pause(now - place.began, place.before) if self.ear.deaf else FIRST_LOOK
-            place.look_due = min(place.look_due, now + pause)
+                place.poll(deaf=self.ear.deaf)
 
     async def _find_out(self, caller: Caller, place: Place) -> None:
         """Look whether there is something to ask for; at the time of an expiry, ask."""
@@ -184,7 +178,7 @@ class Waiting:
             if reply is not None and reply.place is not None and not reply.fits and place.waits:
                 check(caller.request, reply)
                 place.stands(reply)
-                self._poll(place)
+                place.poll(deaf=self.ear.deaf)
                 return
             if reply is not None and reply.grant is not None:
                 self.ear.missed()
@@ -220,7 +214,7 @@ class Waiting:
         place.answered(reply)
         self.others.see(place.name, reply, caller.request.size)
         if place.waits:
-            self._poll(place)
+            place.poll(deaf=self.ear.deaf)
 
     async def _do(self, caller: Caller, place: Place, work: Coroutine[Any, Any, T]) -> T:
         """To its end, whatever becomes of the caller."""

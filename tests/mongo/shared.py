@@ -12,6 +12,7 @@ from pymongo.monitoring import CommandFailedEvent, CommandStartedEvent, CommandS
 from support import HANDSHAKE, CommandLog, until
 
 from mongolock_async import Lease, LockInfo, LockRepository
+from mongolock_async._engine.listeners import Listeners
 from mongolock_async._engine.member import Member
 from mongolock_async._engine.place import State
 from mongolock_async._memory.clock import MemoryClock
@@ -86,7 +87,7 @@ def with_clock(locks: LockRepository, clock: MemoryClock | None = None) -> Memor
     clock = clock or MemoryClock()
     backend: Any = locks._backend
     backend._calls._members.pop(locks._member.id, None)
-    locks._member = Member(locks._backend, locks._backend, clock, None)
+    locks._member = Member(locks._backend, locks._backend, clock, None, Listeners(None, clock))
     return clock
 
 
