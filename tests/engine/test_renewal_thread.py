@@ -11,14 +11,17 @@ from contextvars import ContextVar
 from functools import partial
 
 import pytest
+from diary import Diary
 from renewals import Kept
 from support import until
 
 from mongolock_async._engine import renewal_thread
 from mongolock_async._engine.clock import SystemClock
 from mongolock_async._engine.holding import EXPIRED, FORCED, Holding
+from mongolock_async._engine.listeners import Listeners
 from mongolock_async._engine.renewable import Renewable
 from mongolock_async._engine.renewal_thread import RenewalThread
+from mongolock_async._engine.told import story_of
 from mongolock_async._protocol.request import Request
 
 # Long enough for a machine that is busy; a renewal comes after a third of it.
@@ -92,6 +95,20 @@ class Place(Kept):
         super().gone()
 
 
+class Located(Diary):
+    """Remembers where it was told what it was told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: set[threading.Thread] = set()
+        self.loops: set[asyncio.AbstractEventLoop] = set()
+
+    def _note(self, method: str, event: object) -> None:
+        self.threads.add(threading.current_thread())
+        self.loops.add(asyncio.get_running_loop())
+        super()._note(method, event)
+
+
 def stand_still_until(condition: Callable[[], bool]) -> None:
     """Block the loop of this thread."""
     end = time.monotonic() + 30
@@ -152,6 +169,25 @@ def test_places_are_refreshed_while_the_loop_stands_still_and_told_so_in_the_loo
         stand_still_until(lambda: server.gone <= server.renewed[-1])
         await so(lambda: place.over)
         assert place.threads == {threading.main_thread()}
+
+    in_real_time(test)
+
+
+def test_listeners_hear_in_the_loop_of_renewals_and_losses_of_the_thread() -> None:
+    async def test(server: Server) -> None:
+        diary = Located()
+        holding = server.keep(ttl=0.6)
+        holding.on_end(lambda holding: holding.story.ended(lost=True))
+        story_of(Listeners([diary], server.clock), holding.request).granted(holding)
+        stand_still_until(lambda: len(server.renewed) >= 4)
+        assert diary.told == ["acquired"]
+        await so(lambda: diary.told[1:4] == ["renewed"] * 3)
+        server.gone = {"m.1"}
+        stand_still_until(lambda: holding.ended is not None)
+        await so(lambda: diary.told[-1] == "lost")
+        assert diary.last.reason == FORCED
+        assert all(event.duration < TTL for event in diary.of("renewed"))
+        assert (diary.threads, diary.loops) == ({threading.main_thread()}, {asyncio.get_running_loop()})
 
     in_real_time(test)
 
