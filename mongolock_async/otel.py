@@ -54,9 +54,9 @@ BOUNDARY = "mongolock.boundary"
 OUTCOME = "outcome"
 ERROR = "error.type"
 # Upper bounds in seconds. Of a command or a hand-over; of what may take minutes; of what may take hours.
-QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-SLOW = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
-HELD = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400)
+QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+SLOW = (*QUICK, 30.0, 60.0, 300.0)
+HELD = (*SLOW, 900.0, 3600.0, 14400.0)
 
 LockName = Callable[[str], str]
 Attributes = dict[str, str | int]
@@ -126,6 +126,8 @@ class _Instruments:
         self.lag = seconds("tick.lag", QUICK, "From a boundary of a schedule to its claim.")
         self.leases = count("lease", "Leases that are held.")
         self.waiters = count("waiter", "Calls that wait for a lock.")
+        # A histogram cannot begin at zero, and the first loss of a process must show in a rate.
+        self.losses = meter.create_counter("mongolock.lease.losses", "{lease}", "Leases that were lost.")
 
 
 class _Telemetry(LockListener):
@@ -140,9 +142,7 @@ class _Telemetry(LockListener):
 
     def created(self, event: CreatedEvent) -> None:
         """Its series begin at zero."""
-        name = self._name(event)
-        self._instruments.leases.add(0, name)
-        self._instruments.waiters.add(0, name)
+        self._begin(self._name(event))
 
     def waiting(self, event: WaitingEvent) -> None:
         """One more."""
@@ -200,8 +200,9 @@ class _Telemetry(LockListener):
     ) -> None:
         ended = {**name, OUTCOME: outcome, **({} if error is None else {ERROR: type(error).__name__})}
         self._instruments.acquire.record(event.waited, ended)
-        self._instruments.waiters.add(-1 if event.queued else 0, name)
-        self._instruments.leases.add(0, name)
+        self._begin(name)
+        if event.queued:
+            self._instruments.waiters.add(-1, name)
         place = {} if event.place is None else {PLACE: event.place}
         told = {**ended, KIND: event.kind, OWNER: event.owner, **place, **(more or {})}
         began = time.time_ns() - int(event.waited * 1e9)
@@ -220,9 +221,14 @@ class _Telemetry(LockListener):
         self._instruments.leases.add(-1, name)
         span.set_attribute(OUTCOME, outcome)
         if reason is not None:
+            self._instruments.losses.add(1, name)
             span.add_event("lost", {"reason": reason})
             span.set_status(Status(StatusCode.ERROR, reason))
         span.end()
+
+    def _begin(self, name: Attributes) -> None:
+        for counter in (self._instruments.leases, self._instruments.waiters, self._instruments.losses):
+            counter.add(0, name)
 
     def _name(self, event: LockEvent) -> Attributes:
         name = self._lock_name(event.name)

@@ -116,8 +116,10 @@ class Member:
         self.lifetime.check()
         story = story_of(self.listeners, request)
         caller = Caller(request, timeout, self.clock, began, story=story)
-        once = self.waiting.others.in_time(caller, self._once(caller)) if timeout == 0 else None
-        holding = await story.of(once or self.waiting.acquire(caller))
+        if timeout == 0:
+            holding = await story.of(self.waiting.others.in_time(caller, self._once(caller)))
+        else:
+            holding = await story.of(self.waiting.acquire(caller))
         story.granted(holding)
         return holding
 

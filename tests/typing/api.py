@@ -8,6 +8,8 @@ from typing import Any, assert_type
 from zoneinfo import ZoneInfo
 
 from motor.motor_asyncio import AsyncIOMotorClient
+from opentelemetry.metrics import get_meter_provider
+from opentelemetry.trace import get_tracer_provider
 from pymongo import AsyncMongoClient, MongoClient
 
 from mongolock_async import (
@@ -30,6 +32,23 @@ from mongolock_async import (
     StaleTokenError,
     Stats,
     Waiter,
+    otel,
+)
+from mongolock_async.monitoring import (
+    AcquiredEvent,
+    BusyEvent,
+    CallEvent,
+    CreatedEvent,
+    FailedEvent,
+    LeaseEvent,
+    LockEvent,
+    LockListener,
+    LostEvent,
+    ReleasedEvent,
+    RenewedEvent,
+    TimedOutEvent,
+    UpgradedEvent,
+    WaitingEvent,
 )
 from mongolock_async.testing import MemoryLocks, Mongod, ReplicaSet
 
@@ -248,3 +267,55 @@ async def servers() -> None:
     async with Mongod() as one, ReplicaSet(3) as three:
         assert_type(one.uri, str)
         (await three.primary()).stop()
+
+
+class Listener(LockListener):
+    def created(self, event: CreatedEvent) -> None:
+        lock: LockEvent = event
+        assert_type((lock.name, lock.owner, lock.kind, lock.weight), tuple[str, str | int, str, int])
+
+    def waiting(self, event: WaitingEvent) -> None:
+        assert_type(event.place, int | None)
+
+    def acquired(self, event: AcquiredEvent) -> None:
+        call: CallEvent = event
+        assert_type((call.waited, call.queued, call.place), tuple[float, bool, int | None])
+        assert_type((event.fencing_token, event.token, event.hand_off), tuple[int, int, float | None])
+        assert_type((event.boundary, event.lag), tuple[datetime | None, float | None])
+        assert event.outcome == "granted"
+
+    def upgraded(self, event: UpgradedEvent) -> None:
+        assert_type(event.fencing_token, int)
+
+    def busy(self, event: BusyEvent) -> None:
+        assert event.outcome == "busy"
+
+    def timed_out(self, event: TimedOutEvent) -> None:
+        assert_type((event.timeout, event.holder), tuple[float, str | int | None])
+
+    def failed(self, event: FailedEvent) -> None:
+        assert_type(event.error, BaseException)
+        assert event.outcome in {"cancelled", "error"}
+
+    def renewed(self, event: RenewedEvent) -> None:
+        lease: LeaseEvent = event
+        assert_type((lease.fencing_token, event.duration, event.remaining), tuple[int, float, float])
+
+    def released(self, event: ReleasedEvent) -> None:
+        assert_type(event.held, float)
+        assert event.outcome in {"released", "unconfirmed", "exported", "closed", "expired"}
+
+    def lost(self, event: LostEvent) -> None:
+        assert_type((event.held, event.reason), tuple[float, str])
+        assert event.outcome == "lost"
+
+
+def telemetry() -> None:
+    locks = LockRepository(MemoryLocks(), event_listeners=[Listener(), LockListener()])
+    assert_type(otel.instrument(locks), None)  # type: ignore[func-returns-value]  # None is what it returns
+    otel.instrument(
+        locks,
+        meter_provider=get_meter_provider(),
+        tracer_provider=get_tracer_provider(),
+        lock_name=lambda name: name.partition(":")[0],
+    )
