@@ -131,18 +131,21 @@ async def test_the_log_has_a_line_a_second_of_listeners_that_fail(
     ]
 
 
+def noting(init: Any, name: str, made: list[str]) -> Any:
+    def noted(self: object, *arguments: Any, **options: Any) -> None:
+        made.append(name)
+        init(self, *arguments, **options)
+
+    return noted
+
+
 async def test_where_nobody_listens_no_event_and_no_story_is_made(
     make: MakeRepository, others: LockRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[str] = []
     events = [getattr(monitoring, name) for name in monitoring.__all__ if name.endswith("Event")]
     for kind in (told.ToldCall, told.ToldLease, *events):
-
-        def new(cls: type, *_: Any, **__: Any) -> Any:
-            made.append(cls.__name__)
-            return object.__new__(cls)
-
-        monkeypatch.setattr(kind, "__new__", new)
+        monkeypatch.setattr(kind, "__init__", noting(kind.__init__, kind.__name__, made))
     locks = make()
     await everything(locks, others)
     assert made == []
