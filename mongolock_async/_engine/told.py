@@ -187,8 +187,7 @@ class ToldLease(LeaseStory):
 
     def ends_with(self, release: asyncio.Task[bool] | asyncio.Task[None]) -> None:
         """See ``LeaseStory``."""
-        if self._holding.ended == RELEASED:
-            release.add_done_callback(self._released)
+        release.add_done_callback(self._released)
 
     def _renewed(self, duration: float) -> None:
         if self._held is None:
@@ -197,7 +196,7 @@ class ToldLease(LeaseStory):
             self._listeners.tell(self._audience, LockListener.renewed, event)
 
     def _released(self, release: asyncio.Task[bool] | asyncio.Task[None]) -> None:
-        if self._over:  # it is tried again
+        if self._over:  # it is tried again, or it was over before
             return
         if release.cancelled() or release.exception() is not None:
             self._let_go("unconfirmed")

@@ -310,6 +310,39 @@ async def test_a_name_that_cannot_be_made_is_logged_and_harms_no_lock(
     assert seen.metrics == {}
 
 
+async def test_a_lease_whose_beginning_had_no_name_has_no_end(
+    make: MakeRepository, seen: Seen, caplog: pytest.LogCaptureFixture
+) -> None:
+    names: dict[str, str] = {}
+    locks = make()
+    instrument(locks, seen, lock_name=lambda name: names[name])
+    async with locks.lock("cron"):
+        names["cron"] = "cron"
+        await asyncio.sleep(2)
+    assert len(caplog.messages) == 1
+    assert seen.metrics == {}
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (LockBackendError("claim", "cron", "NetworkTimeout"), "claim 'cron': MongoDB failed: NetworkTimeout"),
+        (ValueError("a whole command"), "ValueError"),
+    ],
+)
+async def test_the_text_of_an_error_is_in_its_span_if_it_is_ours(
+    locks: LockRepository, memory: FaultyLocks, seen: Seen, error: Exception, text: str
+) -> None:
+    memory.faults = [Fault("claim", error=error)]
+    with pytest.raises(type(error)):
+        await locks.obtain("cron")
+    (span,) = seen.spans("acquire")
+    assert span.status.description == text
+    assert span.attributes is not None
+    assert span.attributes["error.type"] == type(error).__name__
+    assert span.events == ()
+
+
 async def test_a_second_call_changes_nothing_and_warns(
     locks: LockRepository, seen: Seen, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -113,6 +113,9 @@ async def test_a_listener_that_cancels_the_current_task_stops_no_work_of_ours(
     await others.force_release("cron")
     await asyncio.sleep(4)
     assert lease.lost.is_set()
+    lease = await locks.acquire("cron", ttl=9)
+    await others.force_release("cron")
+    assert await lease.renew() is False
     assert harmful.done == {"acquired", "renewed", "released", "lost"}
     assert memory.sent["renew"] == 7
 

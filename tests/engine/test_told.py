@@ -10,7 +10,7 @@ from conftest import MakeRepository
 from diary import Diary
 from faulty import Fault, FaultyLocks, lost, unanswered
 from virtual import settle
-from waiters import about, waiting
+from waiters import about, now, waiting
 
 from mongolock_async import (
     LeaseLostError,
@@ -20,6 +20,10 @@ from mongolock_async import (
     LockTimeoutError,
 )
 from mongolock_async._engine.holding import CLOSED, EXPIRED, FORCED
+from mongolock_async._engine.listeners import Listeners
+from mongolock_async._engine.told import story_of
+from mongolock_async._protocol.request import Request
+from mongolock_async.testing import MemoryLocks
 
 task_of: ContextVar[str] = ContextVar("task_of", default="nobody's")
 
@@ -207,10 +211,11 @@ async def test_a_release_without_an_answer_is_told_once(
 
 
 async def test_a_lease_that_goes_on_elsewhere_is_exported_and_adopted(
-    locks: LockRepository, make: MakeRepository, diary: Diary
+    locks: LockRepository, make: MakeRepository, diary: Diary, memory: FaultyLocks
 ) -> None:
     there = Diary()
     successor = make(event_listeners=[there])
+    memory.faults = [Fault("adopt", delay=2, answer=True)]
     lease = await locks.acquire("cron")
     await asyncio.sleep(2)
     text = await lease.export()
@@ -221,6 +226,7 @@ async def test_a_lease_that_goes_on_elsewhere_is_exported_and_adopted(
     assert await successor.adopt(text) is None
     assert there.told == ["acquired"]
     assert (there.last.owner, there.last.token, there.last.queued) == ("me", lease.fencing_token, False)
+    assert there.last.waited == 2
 
 
 async def test_closing_ends_leases_and_waits(
@@ -272,6 +278,24 @@ async def test_a_renewal_whose_answer_comes_after_the_release_is_not_told(
     await lease.release()
     await asyncio.sleep(5)
     assert diary.told == ["acquired", "released"]
+
+
+async def test_a_renewal_is_not_told_after_the_end(locks: LockRepository, diary: Diary) -> None:
+    lease = await locks.acquire("cron")
+    lease._holding.renewed(now())
+    lease._holding.end(CLOSED)
+    await settle()
+    assert diary.told == ["acquired", "released"]
+
+
+async def test_a_wait_is_told_once_with_the_place_known_then_and_ends_with_its_first(diary: Diary) -> None:
+    listeners = Listeners([diary], MemoryLocks().clock)
+    story = story_of(listeners, Request("cron", "me", 30))
+    for place in (None, 2, 1, None):
+        story.waits(place)
+    story.refused()
+    assert diary.told == ["waiting", "busy"]
+    assert [event.place for event in diary.events] == [None, 2]
 
 
 async def test_what_a_listener_is_told_of_a_call_it_is_told_in_its_task(
