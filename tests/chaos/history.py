@@ -1,85 +1,20 @@
-"""What workers did, as facts on one clock, and the rules that it must keep. Pure.
-
-Times are seconds of the monotonic clock, which all processes of a machine share.
-"""
+"""Whether what workers did keeps the rules. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, TypeVar
+from operator import attrgetter
+from typing import TypeVar
 
-T = TypeVar("T", "Section", "Place", "Write", "Wait")
-Role = Literal["reader", "upgradable", "writer"]
+from .facts import History, Look, Place, Section, Wait, Write, said_by
 
+T = TypeVar("T", Section, Place, Write, Wait, Look)
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """From ``begin`` to ``end`` a worker saw that it held the lock; it may have held it for longer.
-
-    ``role``: of a reader-writer lock. An upgradable reader has a section for each part of its time as a
-    writer, with the same lease and token.
-    """
-
-    lock: str
-    lease: str
-    token: int
-    begin: float
-    end: float
-    weight: int = 1
-    role: Role | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A place in a lock's queue: asked for, known to be had, and the token that it led to (None: none)."""
-
-    lock: str
-    lease: str
-    asked: float
-    queued: float
-    token: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """A write under a lock that took effect, and the place that the server gave it among all of them."""
-
-    lock: str
-    order: int
-    token: int
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """A call that waited; None: until the end of the history."""
-
-    lock: str
-    began: float
-    ended: float | None
-
-
-@dataclass(slots=True)
-class History:
-    """Of one run.
-
-    Attributes:
-        capacities: of the locks that have another one than 1.
-        runs: the boundaries of ``every`` whose body was run, in milliseconds of the server's clock.
-        faults: from when to when there was one; they do not overlap.
-        over: when it ended.
-    """
-
-    sections: list[Section] = field(default_factory=list)
-    places: list[Place] = field(default_factory=list)
-    writes: list[Write] = field(default_factory=list)
-    runs: list[int] = field(default_factory=list)
-    waits: list[Wait] = field(default_factory=list)
-    capacities: dict[str, int] = field(default_factory=dict)
-    faults: list[tuple[float, float]] = field(default_factory=list)
-    over: float = 0.0
+# Seconds, by far more than an old primary may go on to answer what it does not know to be over.
+STALE = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +30,10 @@ def violations(history: History, patience: float) -> list[Violation]:
     """All of them; nobody may wait for more than ``patience`` seconds, those of faults not counted."""
     return [
         *_overlaps(history),
-        *_beside_writers(history),
+        *_beside_each_other(history),
         *_tokens(history),
         *_stale_writes(history),
+        *_leaders_seen(history),
         *_boundaries(history),
         *_queue_jumpers(history),
         *_stuck(history, patience),
@@ -113,8 +49,8 @@ def _overlaps(history: History) -> Iterator[Violation]:
                 yield Violation("overlap", lock, f"{inside}, capacity {capacity}")
 
 
-def _beside_writers(history: History) -> Iterator[Violation]:
-    """A writer is alone, and there is one upgradable reader at a time."""
+def _beside_each_other(history: History) -> Iterator[Violation]:
+    """A writer is alone, and there is one upgradable reader at a time; and one leader."""
     for lock, sections in _by_lock(history.sections):
         for inside in _together([section for section in sections if section.role is not None]):
             roles = Counter(one.role for one in inside)
@@ -122,6 +58,8 @@ def _beside_writers(history: History) -> Iterator[Violation]:
                 yield Violation("beside a writer", lock, str(inside))
             if roles["upgradable"] > 1:
                 yield Violation("two upgradable", lock, str(inside))
+            if roles["leader"] > 1:
+                yield Violation("two leaders", lock, str(inside))
 
 
 def _together(sections: list[Section]) -> Iterator[list[Section]]:
@@ -141,14 +79,14 @@ def _together(sections: list[Section]) -> Iterator[list[Section]]:
 
 
 def _tokens(history: History) -> Iterator[Violation]:
-    """Of a mutex, and of writers, they grow in the order of the sections; no two grants have the same.
+    """Of a mutex, of writers and leaders, they grow in the order of sections; no two grants have the same.
 
-    One that is upgraded again has its own.
+    One that is upgraded again has its own, as a leader that tells another value.
     """
     for lock, sections in _by_lock(history.sections):
         if lock not in history.capacities:
-            alone = [section for section in sections if section.role in {None, "writer"}]
-            ordered = sorted(alone, key=lambda section: section.begin)
+            alone = [section for section in sections if section.role in {None, "writer", "leader"}]
+            ordered = sorted(alone, key=attrgetter("begin"))
             for former, later in pairwise(ordered):
                 again = later.role is not None and later.lease == former.lease
                 if later.token < former.token or (later.token == former.token and not again):
@@ -163,10 +101,26 @@ def _stale_writes(history: History) -> Iterator[Violation]:
     """Nothing that an older token wrote comes after what a newer one wrote."""
     for lock, writes in _by_lock(history.writes):
         newest = 0
-        for write in sorted(writes, key=lambda write: write.order):
+        for write in sorted(writes, key=attrgetter("order")):
             if write.token < newest:
                 yield Violation("stale write", lock, f"{write} after token {newest}")
             newest = max(newest, write.token)
+
+
+def _leaders_seen(history: History) -> Iterator[Violation]:
+    """A value is told by its leader alone, and who is seen to lead is not one of long ago."""
+    terms = {lock: sorted(sections, key=attrgetter("begin")) for lock, sections in _by_lock(history.sections)}
+    for lock, looks in _by_lock(history.looks):
+        begun, newest = iter(terms.get(lock, [])), 0
+        term = next(begun, None)
+        for look in sorted(looks, key=attrgetter("t")):
+            while term is not None and term.begin < look.t - STALE:
+                newest = max(newest, term.token)
+                term = next(begun, None)
+            if look.token < newest:
+                yield Violation("old leader", lock, f"{look}, after token {newest}")
+            if not look.value.startswith(said_by(look.owner, "")):
+                yield Violation("another's value", lock, str(look))
 
 
 def _boundaries(history: History) -> Iterator[Violation]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .history import History, Place, Section, Wait, Write
+from .facts import History, Look, Place, Section, Wait, Write
 
 
 class Recorder:
@@ -56,6 +56,10 @@ class Account:
         self._waits(by_kind.get("wait", []), by_kind.get("waited", []), by_kind.get("bye", []))
         for line in by_kind.get("write", []):
             self.history.writes.append(Write(line["lock"], line["order"], line["token"]))
+        for line in by_kind.get("look", []):
+            self.history.looks.append(
+                Look(line["lock"], line["token"], line["owner"], line["value"], line["t"])
+            )
         self.history.runs += [line["boundary"] for line in by_kind.get("run", [])]
         for line in by_kind.get("capacity", []):
             self.history.capacities[line["lock"]] = line["capacity"]

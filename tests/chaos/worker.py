@@ -20,8 +20,9 @@ from mongolock_async._engine.place import Place
 from mongolock_async._mongo.backend import MongoBackend
 from mongolock_async._protocol.reply import Reply
 
+from .kinds import KINDS
 from .record import Recorder
-from .work import KINDS, PATIENCE, TTL, Work
+from .work import PATIENCE, TTL, Work
 
 DRIVERS = ("pymongo", "motor")
 # Weaker settings, under which the rules must be seen to break.

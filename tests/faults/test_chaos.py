@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chaos.history import Place, Section, Wait
+from chaos.facts import Look, Place, Section, Wait
 from chaos.pulse import stalls
 from chaos.record import Account, Recorder
 
@@ -42,6 +42,12 @@ def test_a_place_counts_from_the_first_answer_that_knew_of_it(tmp_path: Path) ->
     recorder.note("granted", t=4.0, lease="s.1", token=7)
     recorder.note("asked", t=5.0, lock="a", lease="s.2")
     assert account_of(tmp_path / "0.jsonl").history.places == [Place("a", "s.1", 1.0, 2.0, 7)]
+
+
+def test_a_look_at_a_leader_counts_from_when_it_was_noted(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "0.jsonl")
+    recorder.note("look", t=1.0, lock="a", token=5, owner="me", value="me: 1")
+    assert account_of(tmp_path / "0.jsonl").history.looks == [Look("a", 5, "me", "me: 1", 1.0)]
 
 
 def test_what_a_killed_worker_waited_for_is_no_wait(tmp_path: Path) -> None:

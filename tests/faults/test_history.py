@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from chaos.history import History, Place, Role, Section, Wait, Write, violations
+from chaos.facts import History, Look, Place, Role, Section, Wait, Write, said_by
+from chaos.history import STALE, violations
 
 PATIENCE = 20.0
 
@@ -21,6 +22,10 @@ def section(begin: float, end: float, token: int, lock: str = "a", weight: int =
 
 def as_(role: Role, begin: float, end: float, token: int) -> Section:
     return Section("a", f"s.{token}", token, begin, end, role=role)
+
+
+def look(t: float, token: int, value: str = said_by("me", "1")) -> Look:
+    return Look("a", token, "me", value, t)
 
 
 def place(asked: float, queued: float, token: int | None) -> Place:
@@ -50,6 +55,12 @@ def test_a_section_that_was_killed_at_its_beginning_is_seen_inside_another() -> 
 
 def test_sections_of_two_locks_may_overlap() -> None:
     assert broken(sections=[section(1, 3, 5), section(2, 4, 6, lock="b")]) == []
+
+
+def test_names_that_are_held_together_are_each_held_by_one() -> None:
+    both = [section(1, 3, 5), section(1, 3, 5, lock="b")]
+    assert broken(sections=[*both, section(3, 4, 6, lock="b"), section(2, 4, 6, lock="c")]) == []
+    assert broken(sections=[*both, section(2.9, 4, 6, lock="b"), section(2.9, 4, 6, lock="c")]) == ["overlap"]
 
 
 def test_weights_up_to_the_capacity_are_well() -> None:
@@ -99,6 +110,34 @@ def test_a_token_that_comes_again_is_seen() -> None:
 
 def test_tokens_of_a_semaphore_need_not_grow_in_the_order_of_the_sections() -> None:
     assert broken(sections=[section(1, 4, 6), section(2, 4, 5)], capacities={"a": 2}) == []
+
+
+def test_leaders_one_after_another_are_well_and_each_may_tell_several_values() -> None:
+    terms = [as_("leader", 1, 2, 5), as_("leader", 2, 3, 5), as_("leader", 3, 4, 6), as_("leader", 5, 6, 8)]
+    assert broken(sections=terms) == []
+
+
+def test_two_leaders_at_a_time_are_seen() -> None:
+    assert broken(sections=[as_("leader", 1, 3, 5), as_("leader", 2.9, 4, 6)]) == ["two leaders"]
+
+
+def test_terms_whose_tokens_do_not_grow_are_seen() -> None:
+    assert broken(sections=[as_("leader", 1, 2, 6), as_("leader", 3, 4, 5)]) == ["token order"]
+
+
+def test_a_term_with_the_token_of_another_one_is_seen() -> None:
+    again = Section("a", "t.1", 5, 3, 4, role="leader")
+    assert broken(sections=[as_("leader", 1, 2, 5), again]) == ["token order", "token twice"]
+
+
+def test_who_was_seen_to_lead_long_after_the_next_term_began_is_seen() -> None:
+    terms = [as_("leader", 1, 2, 5), as_("leader", 3, 4, 6)]
+    assert broken(sections=terms, looks=[look(3 + STALE, 5), look(90, 6), look(91, 7)]) == []
+    assert broken(sections=terms, looks=[look(90, 6), look(3.1 + STALE, 5)]) == ["old leader"]
+
+
+def test_a_value_that_another_one_has_told_is_seen() -> None:
+    assert broken(looks=[look(1, 5, said_by("you", "1"))]) == ["another's value"]
 
 
 def test_writes_of_one_token_and_then_of_newer_ones_are_well() -> None:
