@@ -8,10 +8,13 @@ from hashlib import blake2b
 from mongolock_async._memory.entry import Entry
 from mongolock_async._protocol.kind import base_of
 
-from .world import RETENTION, TICK, TTL, Member, Request, Stored, World, live
+from .stored import Stored, live
+from .world import RETENTION, TICK, TTL, Member, Request, World
 
 # Ages beyond this make no difference: every lease, place and deadline that counts from then is over.
 OLD = -TTL - 1
+# Ticks; longer than all that ends.
+FOR_EVER = 1_000
 
 
 def digest(world: World) -> bytes:
@@ -28,6 +31,7 @@ class _Form:
         self.world = world
         # A former primary may have been ahead, but no clock is behind the true time.
         self.clock = world.now * TICK
+        self.documents = (world.primary, world.committed)
         self.ranks = {token: rank for rank, token in enumerate(self._old_tokens(), 1)}
         self.names: dict[str, int] = {}
 
@@ -37,7 +41,7 @@ class _Form:
         for rank, (_, number) in enumerate(rows):
             if lease := world.members[number].lease:
                 self.names[lease] = -1 - rank
-        documents = self._document(world.primary), self._document(world.committed)
+        documents = tuple(map(self._document, self.documents))
         # A lease that nothing but requests knows of needs no name.
         unheard = sorted(
             (self._known(lease), self._unheard(lease))
@@ -49,9 +53,13 @@ class _Form:
             tuple(unheard),
             world.ahead,
             world.failures,
-            self._token(world.stamp),
-            self._token(world.newest),
-            self._token(world.believed),
+            max(world.past.kept // TICK - world.now, 0),
+            world.past.done,
+            world.past.worked,
+            self._text(*world.past.text),
+            self._token(world.past.stamp),
+            self._token(world.past.newest),
+            self._token(world.past.believed),
         )
 
     def _member(self, number: int) -> tuple[object, ...]:
@@ -100,28 +108,56 @@ class _Form:
             request.undo,
             request.safe,
             self._token(request.token),
-            () if answer is None else (self._token(answer.token), answer.remaining, answer.waits),
+            () if answer is None else (self._token(answer.token), answer.remaining, answer.outcome),
+            request.keeps,
+            self._further(request),
         )
+
+    def _further(self, request: Request) -> tuple[object, ...]:
+        """What but few of them have."""
+        match request.kind:
+            case "adopt":
+                return self._text(request.old, request.token)
+            case "finish":
+                return tuple(one is not None and one.done_by == request.lease for one in self.documents)
+            case _:
+                return ()
+
+    def _text(self, lease: str, token: int) -> tuple[object, ...]:
+        """A lease that was exported; all that are over are one."""
+        if not lease:
+            return ()
+        places = [_place(document, lease) for document in self.documents]
+        return (*places, self._token(token) if max(places) >= 0 else 0)
 
     def _document(self, document: Stored | None) -> tuple[object, ...]:
         if document is None:
             return ()
         age = max(document.token // TICK - self.world.now, -1 - RETENTION)
         entries = self._entries(document.holders), self._entries(document.queue)
-        return (self._token(document.token), age, *entries)
+        return (self._token(document.token), age, document.capacity, document.kind, *entries)
 
     def _entries(self, entries: Iterable[Entry]) -> tuple[object, ...]:
         return tuple(
             (
                 self._name(entry.lease),
-                entry.expires // TICK - self.world.now,
+                self._left(entry.expires),
                 self._token(entry.token or 0),
                 entry.weight,
                 self._since_upgrade(entry.upgrade),
+                () if entry.at_least is None else self._kept(entry),
             )
             for entry in entries
-            if entry.expires > self.clock
+            if entry.expires > self.clock or entry.last > self.clock
         )
+
+    def _kept(self, entry: Entry) -> tuple[int, int]:
+        """Until when its name is to stay taken, and until when it would, if it were released."""
+        assert entry.at_least is not None
+        return self._left(entry.keep_until or 0), self._left(entry.since + entry.at_least)
+
+    def _left(self, until: int) -> int:
+        return min(max(until // TICK - self.world.now, 0), FOR_EVER)
 
     def _name(self, lease: str) -> tuple[int, int]:
         name = self.names.setdefault(base_of(lease) or lease, len(self.names) + 1)
@@ -146,8 +182,8 @@ class _Form:
 
     def _old_tokens(self) -> list[int]:
         world = self.world
-        found = {world.stamp, world.newest, world.believed}
-        for document in (world.primary, world.committed):
+        found = {world.past.stamp, world.past.newest, world.past.believed}
+        for document in self.documents:
             if document is not None:
                 found.add(document.token)
                 found.update(entry.token or 0 for entry in live(document.holders, self.clock))
@@ -157,6 +193,7 @@ class _Form:
             found.add(request.token)
             if request.answer is not None:
                 found.add(request.answer.token)
+        found.add(world.past.text[1])
         return sorted(token for token in found if 0 < token < self.clock)
 
 

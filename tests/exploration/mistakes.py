@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from mongolock_async._memory import sharing
+from mongolock_async._memory import adoption, once, sharing
 from mongolock_async._memory.document import Document
-from mongolock_async._memory.entry import Entry
+from mongolock_async._memory.entry import Entry, left_of
 from mongolock_async._protocol.kind import base_of
+from mongolock_async._protocol.once import NEVER_MS
 
 from .world import TICK, TTL
 
@@ -157,3 +158,57 @@ def downgrade_by_lease(document: Document, now: int, lease: str, *, by: str) -> 
     """Whatever upgrade the lease has is taken back."""
     for holder in [holder for holder in document.holders if holder.lease == base_of(lease)]:
         sharing.downgrade(document, now, holder.upgrade or lease, by=by)
+
+
+class Remembering(Document):
+    """Whoever grants goes by the capacity that it was made with."""
+
+    def grant(
+        self, now: int, by: str, mine: str | None = None, *, keeps: bool = False, mutex: bool = False
+    ) -> None:
+        capacity, self.capacity = self.capacity, 2
+        super().grant(now, by, mine, keeps=keeps, mutex=mutex)
+        self.capacity = capacity
+
+
+def resize_at_once(document: Document, now: int, capacity: int, *, by: str) -> None:
+    """Those who came last are out."""
+    document.holders = document.holders[:capacity]
+    sharing.resize(document, now, capacity, by=by)
+
+
+class Freeing(Document):
+    """A release frees the lock, for however long its name was to stay taken."""
+
+    def release(self, now: int, lease: str, *, keeps: bool = False, **options: Any) -> None:
+        del keeps
+        super().release(now, lease, **options)
+
+
+class TakenForDone(Document):
+    """Of whoever is heard no more, the work has come to its end."""
+
+    def expire(self, now: int) -> None:
+        over = [holder for holder in self.holders if holder.last <= now]
+        super().expire(now)
+        if over and self.kind == "once":
+            self.holders, self.queue = [replace(left_of(over[0]), expires=NEVER_MS)], []
+            self.kind = "done"
+
+
+def finish_for_anybody(document: Document, now: int, lease: str, token: int, *, by: str) -> None:
+    """It is done, whether or not this lease is live."""
+    document.holders = [Entry(lease, "", 1, TTL * TICK, now, now + 1, token=token)]
+    once.finish(document, now, lease, token, by=by)
+
+
+def finish_silently(document: Document, now: int, lease: str, token: int, *, by: str) -> None:
+    """Those who wait are taken out of the queue, and nobody knows of them."""
+    once.finish(document, now, lease, token, by=by)
+    document.out = []
+
+
+def adopt_by_token(document: Document, now: int, _lease: str, token: int, new: str) -> None:
+    """Whoever goes on with it already has another id, but the same token."""
+    for holder in [holder for holder in document.holders if holder.token == token]:
+        adoption.adopt(document, now, holder.lease, token, new)

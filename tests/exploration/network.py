@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from . import process
 from .bounds import Bounds
+from .leaving import left, withdrawal
 from .process import answered, looks_again
 from .protocol import Protocol
 from .step import Step
@@ -22,6 +22,9 @@ WHAT = {
     "release": "release",
     "upgrade": "upgrade",
     "downgrade": "downgrade",
+    "finish": "end",
+    "adopt": "adoption",
+    "resize": "resize",
 }
 
 
@@ -33,7 +36,7 @@ def steps(protocol: Protocol, bounds: Bounds, world: World, index: int) -> Itera
             yield _reading(protocol, world, request)
     elif request.answer is None:
         yield _arrival(protocol, world, request)
-        if failures_left and request.kind == "release":
+        if failures_left and request.kind in {"release", "finish"}:
             yield _arrival(protocol, world, request, again=True)
     elif request.safe or not protocol.majority:
         yield answered(protocol, world, request)
@@ -44,7 +47,9 @@ def steps(protocol: Protocol, bounds: Bounds, world: World, index: int) -> Itera
 
 
 def described(request: Request) -> str:
-    return f"the {WHAT[request.kind]} of {request.lease}"
+    if request.kind == "resize":
+        return f"the resize to {request.weight}"
+    return f"the {WHAT[request.kind]} of {request.old or request.lease}"
 
 
 def unknown(world: World, request: Request) -> World:
@@ -55,6 +60,8 @@ def unknown(world: World, request: Request) -> World:
     if request.answer is None:
         rest = replace(rest, requests=(*rest.requests, replace(request, heard=False, since=0)))
     member = world.members[request.member]
+    if request.kind in {"finish", "adopt"}:
+        return left(rest, request.member, release=True)
     if request.kind == "upgrade":
         return rest.put(request.member, replace(member, rise="unsure"))
     if request.kind == "downgrade":
@@ -71,10 +78,12 @@ def _arrival(protocol: Protocol, world: World, request: Request, *, again: bool 
     answer = protocol.answer(world, document, request)
     after = world.without(request) if not again else replace(world, failures=world.failures + 1)
     rest = after.requests
-    if request.heard:
+    if again:
+        pass  # its answer is that of the repetition
+    elif request.heard:
         rest = (*rest, replace(request, answer=answer))
     elif request.undo:
-        rest = (*rest, process.withdrawal(request.member, request.lease))
+        rest = (*rest, withdrawal(request.member, request.lease))
     promoted = [(holder.upgrade or holder.lease, holder) for holder in document.holders] if document else []
     after = replace(after, primary=document, requests=rest).call(*_calls(world, granted))
     text = f"{described(request)} is carried out{_outcome(request, answer)}"
@@ -99,8 +108,12 @@ def _calls(world: World, granted: list[str]) -> Iterator[Call]:
 
 
 def _outcome(request: Request, answer: Answer) -> str:
-    if request.kind in {"refresh", "release", "downgrade"}:
+    if request.kind in {"refresh", "release", "downgrade", "resize"}:
         return ""
+    if answer.outcome == "done":
+        return ": it is done"
+    if request.kind == "finish":
+        return ": it is not done"
     if answer.token:
         return f": granted, token {answer.token}"
-    return ": it waits" if answer.waits else ": no grant"
+    return ": it waits" if answer.outcome in {"waits", "heavy"} else ": no grant"

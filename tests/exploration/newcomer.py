@@ -9,7 +9,7 @@ from .form import digest
 from .protocol import Protocol
 from .step import Step
 from .steps import Steps, replicated
-from .world import Member, World
+from .world import Member, Past, World
 
 # Steps; more than it takes for all leases and places to expire, one after the other.
 PATIENCE = 200
@@ -32,7 +32,12 @@ class Newcomers:
 
         ``deaf``: those who wait go on to refresh their places, and hear nothing.
         """
-        waiting = [member.lease for member in world.members if member.phase == "waiting"]
+        # One that waits for more than there is learns so by a look, and leaves.
+        waiting = [
+            member.lease
+            for member in world.members
+            if member.phase == "waiting" and member.weight <= _room(world)
+        ]
         waiting += [member.upgrade for member in world.members if member.rise == "waiting"]
         if deaf and not waiting:
             return True
@@ -40,7 +45,7 @@ class Newcomers:
         path: list[bytes] = []
         for _ in range(PATIENCE):
             key = digest(world)
-            if world.believers or key in self._served:
+            if world.believers or world.past.done or key in self._served:
                 self._served.update(path)
                 return True
             path.append(key)
@@ -55,12 +60,15 @@ def _after_all_died(world: World, deaf: list[str]) -> World:
         if request.answer is None and request.kind != "look"
     )
     # To hold all of it is the most that one can ask for.
-    comer = Member(leases=FIRST_LEASE, weight=world.capacity)
+    comer = Member(leases=FIRST_LEASE, weight=_room(world))
     alone = (comer, *(Member("deaf", lease) for lease in deaf))
-    left = replace(
-        world, members=alone, requests=orphans, calls=(), failures=0, stamp=0, newest=0, believed=0
-    )
+    left = replace(world, members=alone, requests=orphans, calls=(), failures=0, past=Past())
     return replicated(left)
+
+
+def _room(world: World) -> int:
+    """The capacity, whatever becomes of a resize that is under way."""
+    return min([world.room, *(request.weight for request in world.requests if request.kind == "resize")])
 
 
 def _turn(step: Step) -> int:

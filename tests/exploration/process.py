@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from mongolock_async._protocol.kind import base_of
 
-from . import upgrades
+from . import adoptions, outcomes, upgrades
 from .bounds import Bounds
+from .leaving import left
 from .protocol import Protocol
 from .step import Step
-from .world import FIRST, MARGIN, TTL, Call, Member, Request, World, member_name
+from .world import FIRST, MARGIN, TTL, Answer, Call, Request, World, member_name
 
 
 def steps(protocol: Protocol, bounds: Bounds, world: World, number: int) -> Iterator[Step]:
@@ -20,14 +21,14 @@ def steps(protocol: Protocol, bounds: Bounds, world: World, number: int) -> Iter
     for text, after in _moves(protocol, bounds, world, number):
         yield Step("process", f"{member_name(number)} {text}", after)
     if member.writing:
-        refused = protocol.fenced and member.writing < world.stamp
+        refused = protocol.fenced and member.writing < world.past.stamp
         after = world.put(number, replace(member, writing=0))
         text = f"{member_name(number)} writes with token {member.writing}"
         if refused:
             yield Step("write", f"{text}, and is refused", after)
         else:
-            newest = max(member.writing, world.newest)
-            yield Step("write", text, replace(after, stamp=member.writing, newest=newest))
+            newest = max(member.writing, world.past.newest)
+            yield Step("write", text, after.remembering(stamp=member.writing, newest=newest))
 
 
 def _moves(protocol: Protocol, bounds: Bounds, world: World, number: int) -> Iterator[tuple[str, World]]:
@@ -35,6 +36,7 @@ def _moves(protocol: Protocol, bounds: Bounds, world: World, number: int) -> Ite
     match member.phase:
         case "idle":
             yield from _idle(bounds, world, number)
+            yield from adoptions.taking(bounds, world, number)
         case "asking" if "cancel" in bounds.moves:
             yield "is cancelled; the claim goes on, and is to be given back", _cancelled(world, number)
         case "unsure":
@@ -48,6 +50,8 @@ def _moves(protocol: Protocol, bounds: Bounds, world: World, number: int) -> Ite
         case "holding" if world.now < member.until:
             yield from _holding(bounds, world, number)
             yield from upgrades.moves(bounds, world, number)
+            yield from outcomes.moves(protocol, bounds, world, number)
+            yield from adoptions.giving(protocol, bounds, world, number)
         case "holding":
             yield "sees that its lease is over", left(world, number)
         case _:
@@ -71,7 +75,7 @@ def _idle(bounds: Bounds, world: World, number: int) -> Iterator[tuple[str, Worl
 def _waiting(bounds: Bounds, world: World, number: int) -> Iterator[tuple[str, World]]:
     member = world.members[number]
     if "ask" in bounds.moves and not world.awaits(number) and member.since < world.now:
-        yield "asks how it stands", world.send(Request("ask", number, member.lease, world.now))
+        yield "asks how it stands", world.send(_question(world, number))
     refresh = Request("refresh", number, member.lease, 0, heard=False)
     if "refresh" in bounds.moves and refresh not in world.requests:
         yield f"refreshes its place {member.lease}", world.send(refresh)
@@ -86,8 +90,9 @@ def _holding(bounds: Bounds, world: World, number: int) -> Iterator[tuple[str, W
         renewal = Request("renew", number, member.lease, world.now, token=member.token)
         yield f"sends a renewal of {member.lease}", world.send(renewal)
     if "release" in bounds.moves:
-        yield f"sends the release of {member.lease}", left(world, number, release=True)
-    if "write" in bounds.moves and not member.writing and world.weight(member) == world.capacity:
+        released = left(world, number, release=True, keeps=bool(world.lock.at_least))
+        yield f"sends the release of {member.lease}", released
+    if "write" in bounds.moves and not member.writing and world.weight(member) == world.lock.capacity:
         writing = replace(member, writing=member.token)
         yield "sees that it holds the lock, and is going to write", world.put(number, writing)
 
@@ -111,27 +116,6 @@ def _cancelled(world: World, number: int) -> World:
     return left(world.without(claim), number).send(undone)
 
 
-def left(world: World, number: int, *, release: bool = False) -> World:
-    """It wants the lock no more. What it has sent may arrive all the same."""
-    member = world.members[number]
-    rest = []
-    for request in world.requests:
-        if not request.heard or request.member != number:
-            rest.append(request)
-        elif request.answer is None and request.kind != "look":
-            rest.append(replace(request, heard=False, since=0))
-    if release:
-        rest.append(Request("release", number, member.lease, 0, heard=False))
-    calls = tuple(call for call in world.calls if call.member != number)
-    idle = Member(leases=member.leases, writing=member.writing, offset=member.offset, weight=member.weight)
-    return replace(world.put(number, idle), requests=tuple(rest), calls=calls)
-
-
-def withdrawal(number: int, lease: str) -> Request:
-    """The request that takes back a lease, or an upgrade, and whose answer nobody awaits."""
-    return Request("release" if base_of(lease) is None else "downgrade", number, lease, 0, heard=False)
-
-
 def answered(protocol: Protocol, world: World, request: Request) -> Step:
     """The answer arrives."""
     number = request.member
@@ -142,19 +126,32 @@ def answered(protocol: Protocol, world: World, request: Request) -> Step:
     told = world.without(request)
     if base_of(request.lease) is not None:
         return upgrades.answered(told, request, answer)
+    if request.kind == "finish" or answer.outcome == "done":
+        return outcomes.answered(told, request, answer)
     if answer.token:
-        until = protocol.until(world.now, request.since, protocol.remaining(request, answer))
-        if member.phase == "holding":
-            until = max(until, member.until) if world.now < member.until else 0
-        if until <= world.now:
-            text = f"{name} hears too late that {request.lease} was granted, and sends its release"
-            return Step("answer", text, left(told, number, release=True))
-        text = f"{name} hears that it holds the lock until {until}"
-        return Step("answer", text, _hold(told, number, answer.token, until))
-    if answer.waits:
+        return _granted(protocol, told, request, answer)
+    if answer.outcome == "heavy":
+        text = f"{name} hears that it asks for more than there is, and gives {request.lease} back"
+        return Step("answer", text, left(told, number, release=True))
+    if answer.outcome == "waits":
         waiting = replace(member, phase="waiting", stays=False, since=request.since)
         return Step("answer", f"{name} hears that it waits", told.put(number, waiting))
     return Step("answer", f"{name} hears that {request.lease} has nothing", left(told, number))
+
+
+def _granted(protocol: Protocol, told: World, request: Request, answer: Answer) -> Step:
+    """It holds the lock, if there is time left."""
+    number = request.member
+    name, member = member_name(number), told.members[number]
+    until = protocol.until(told.now, request.since, protocol.remaining(request, answer))
+    if member.phase == "holding":
+        until = max(until, member.until) if told.now < member.until else 0
+    if until <= told.now:
+        keeps = bool(told.lock.at_least) and member.phase == "holding"
+        text = f"{name} hears too late that {request.lease} was granted, and sends its release"
+        return Step("answer", text, left(told, number, release=True, keeps=keeps))
+    text = f"{name} hears that it holds the lock until {until}"
+    return Step("answer", text, _hold(told, number, answer.token, until))
 
 
 def hearing(protocol: Protocol, bounds: Bounds, world: World, index: int) -> Iterator[Step]:
@@ -171,6 +168,9 @@ def hearing(protocol: Protocol, bounds: Bounds, world: World, index: int) -> Ite
         text = f"{name} is called: it holds the lock until {until}"
         yield Step("call", text, _hold(told, call.member, token, until))
         return
+    if world.lock.at_least and protocol.asks_to_keep:
+        yield Step("call", f"{name} is called, and asks", told.send(_question(world, call.member)))
+        return
     look = Request("look", call.member, call.lease, world.now, safe=call.safe or not protocol.after_write)
     yield Step("call", f"{name} is called, and reads whether that is so", told.send(look))
     if world.failures < bounds.failures:
@@ -180,9 +180,13 @@ def hearing(protocol: Protocol, bounds: Bounds, world: World, index: int) -> Ite
 
 def looks_again(request: Request) -> tuple[Call, ...]:
     """One who has lost the answer to a question, or to a look, looks soon: as if it were called."""
-    if request.kind == "look" or (request.kind == "ask" and request.answer is not None):
+    if request.kind == "look" or (request.kind == "ask" and (request.keeps or request.answer is not None)):
         return (Call(request.member, request.lease, request.safe),)
     return ()
+
+
+def _question(world: World, number: int) -> Request:
+    return Request("ask", number, world.members[number].lease, world.now, keeps=bool(world.lock.at_least))
 
 
 def _hold(world: World, number: int, token: int, until: int) -> World:

@@ -10,7 +10,8 @@ from mongolock_async._protocol.kind import base_of
 
 from .newcomer import Newcomers
 from .step import Step
-from .world import World, live
+from .stored import live
+from .world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +25,20 @@ class Property:
 
 def _one_believes(_: Newcomers, _before: World, step: Step) -> bool:
     world = step.after
-    return sum(map(world.weight, world.believers)) <= world.capacity
+    return sum(map(world.weight, world.believers)) <= world.lock.capacity
 
 
 def _tokens_grow(_: Newcomers, before: World, step: Step) -> bool:
-    """One that is upgraded once more has the token that it had."""
+    """One that is upgraded once more has the token that it had, and one that goes on with a lease has its."""
     known = {member.lease for member in before.alone}
     return all(
-        member.lease in known or member.token > before.believed or (member.rise, member.token) == again
+        member.lease in known
+        or member.token > before.past.believed
+        or (
+            member.token == before.past.believed
+            and (member.rise == "up" or member.token == before.past.text[1])
+        )
         for member in step.after.alone
-        for again in [("up", before.believed)]
     )
 
 
@@ -48,7 +53,7 @@ def _leaves_others_alone(_: Newcomers, before: World, step: Step) -> bool:
         known = {entry.lease for entry in held + live(before.primary.queue, before.clock)}
         if any(entry.lease == request.lease and entry.lease not in known for entry in after):
             return False
-    mine = base_of(request.lease) or request.lease
+    mine = request.old or base_of(request.lease) or request.lease
     others = list(map(_but_for_upgrades, after))
     return all(_but_for_upgrades(entry) in others for entry in held if entry.lease != mine)
 
@@ -62,7 +67,7 @@ def _believed_is_stored(_: Newcomers, _before: World, step: Step) -> bool:
 
 
 def _newest_write_stands(_: Newcomers, _before: World, step: Step) -> bool:
-    return step.after.stamp == step.after.newest
+    return step.after.past.stamp == step.after.past.newest
 
 
 def _in_order(_: Newcomers, before: World, step: Step) -> bool:
@@ -71,7 +76,7 @@ def _in_order(_: Newcomers, before: World, step: Step) -> bool:
     if request is None or before.primary is None:
         return True
     assert step.after.primary is not None
-    granted = _ids(step.after.primary.holders, before.clock) - _ids(before.primary.holders, before.clock)
+    granted = _granted(before, step)
     bases = {None, *(entry.lease for entry in live(step.after.primary.holders, before.clock))}
     waited = [entry.lease for entry in live(before.primary.queue, before.clock) if entry.base in bases]
     if request.kind in {"release", "downgrade"}:
@@ -84,11 +89,11 @@ def _in_order(_: Newcomers, before: World, step: Step) -> bool:
 
 def _free_is_granted(_: Newcomers, before: World, step: Step) -> bool:
     document = step.after.primary
-    if step.request is None or document is None or step.request.kind in {"refresh", "renew"}:
+    if step.request is None or document is None or step.request.kind in {"refresh", "renew", "adopt"}:
         return True
     queue = live(document.queue, before.clock)
     held = sum(entry.weight for entry in live(document.holders, before.clock))
-    return not queue or held + queue[0].weight > before.capacity
+    return not queue or held + queue[0].weight > document.capacity
 
 
 def _can_be_had(newcomers: Newcomers, _: World, step: Step) -> bool:
@@ -99,7 +104,7 @@ def _one_lease_a_claim(_: Newcomers, _before: World, step: Step) -> bool:
     document = step.after.primary
     if step.request is None or document is None:
         return True
-    claims = [entry.lease.rstrip("'") for entry in document.holders + document.queue]
+    claims = [entry.lease.rstrip("'") for entry in document.holders + document.queue if entry.lease]
     return len(set(claims)) == len(claims)
 
 
@@ -120,17 +125,19 @@ def _both(before: World, step: Step) -> list[tuple[Entry, Entry]]:
     return [(entry, after[key]) for entry in held if (key := (entry.lease, entry.token)) in after]
 
 
-def _granted_are_told(_: Newcomers, _before: World, step: Step) -> bool:
+def _granted_are_told(_: Newcomers, before: World, step: Step) -> bool:
     world = step.after
     if world.primary is None:
         return True
-    held = _ids(world.primary.holders, world.clock)
+    concerned = _ids(world.primary.holders, world.clock)
+    if world.primary.kind == "done" and before.primary is not None:
+        concerned |= {entry.lease for entry in live(before.primary.queue, before.clock)}
     called = {call.lease for call in world.calls}
     return all(
         lease in called or world.awaits(number, lease)
         for number, member in enumerate(world.members)
         for lease in (member.lease, member.upgrade)
-        if lease in held and member.waits_for(lease)
+        if lease in concerned and member.waits_for(lease)
     )
 
 
@@ -148,14 +155,43 @@ def _upgrades_have_leases(_: Newcomers, before: World, step: Step) -> bool:
     return all(base is None or base in held for base in bases)
 
 
+def _kept(_: Newcomers, before: World, step: Step) -> bool:
+    return before.clock >= before.past.kept or not _granted(before, step)
+
+
+def _once(_: Newcomers, _before: World, step: Step) -> bool:
+    return not step.after.past.done or not step.after.believers
+
+
+def _worked(_: Newcomers, _before: World, step: Step) -> bool:
+    return step.after.past.worked or not step.after.past.done
+
+
+def _one_grant_each(_: Newcomers, _before: World, step: Step) -> bool:
+    believers = step.after.believers
+    return len({member.token for member in believers}) == len(believers)
+
+
+def _fits(_: Newcomers, before: World, step: Step) -> bool:
+    document = step.after.primary
+    if document is None:
+        return True
+    held = sum(entry.weight for entry in live(document.holders, before.clock))
+    return held <= document.capacity or not _granted(before, step)
+
+
+def _granted(before: World, step: Step) -> set[str]:
+    """The leases, and upgrades, that a request was granted, or another one by it."""
+    if step.request is None or step.after.primary is None:
+        return set()
+    held = set() if before.primary is None else _ids(before.primary.holders, before.clock)
+    adopted = {step.request.lease} if step.request.kind == "adopt" else set()
+    return _ids(step.after.primary.holders, before.clock) - held - adopted
+
+
 def _ids(holders: Sequence[Entry], clock: int) -> set[str]:
     """Of leases, and of upgrades."""
-    return {
-        one
-        for entry in live(tuple(holders), clock)
-        for one in (entry.lease, entry.upgrade)
-        if one is not None
-    }
+    return {one for entry in live(tuple(holders), clock) for one in (entry.lease, entry.upgrade) if one}
 
 
 def _but_for_upgrades(entry: Entry) -> Entry:
@@ -178,9 +214,17 @@ NOT_SHORTENED = Property("no live lease is shortened", _not_shortened)
 DEAF_DO_NO_HARM = Property(
     "whoever waits and hears nothing, one who comes and asks gets the lock", _deaf_do_no_harm, once=True
 )
-ARE_TOLD = Property("whoever waits and is granted the lock has something under way to it", _granted_are_told)
+ARE_TOLD = Property(
+    "whoever waits and is granted the lock, or need not wait, has something under way to it",
+    _granted_are_told,
+)
 UPGRADES_FIRST = Property("an upgrade waits for those who hold the lock alone", _upgrades_first)
 UPGRADES_HAVE_LEASES = Property("no upgrade outlives its lease", _upgrades_have_leases)
+KEPT = Property("a name that is to stay taken is granted to nobody before that is over", _kept)
+ONCE = Property("what somebody was told is done, nobody does", _once)
+WORKED = Property("nobody is told that it is done before somebody has done it", _worked)
+ONE_GRANT_EACH = Property("no two believe by one grant", _one_grant_each)
+FITS = Property("what is granted fits into the capacity that there is then", _fits)
 
 PROPERTIES = (
     ONE_BELIEVES,
@@ -197,4 +241,9 @@ PROPERTIES = (
     ARE_TOLD,
     UPGRADES_FIRST,
     UPGRADES_HAVE_LEASES,
+    KEPT,
+    ONCE,
+    WORKED,
+    ONE_GRANT_EACH,
+    FITS,
 )

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from mongolock_async._memory import sharing
+from mongolock_async._memory import adoption, answers, once, sharing
 from mongolock_async._memory.document import Document
 
-from .world import FIRST, MARGIN, RETENTION, TICK, TTL, Answer, Request, Stored, World, freeze, live
+from .stored import Stored, freeze, live
+from .world import FIRST, MARGIN, RETENTION, TICK, TTL, Answer, Request, World
 
 # The command that is carried out.
 BY = "by"
@@ -24,6 +25,9 @@ class Protocol:
     document: type[Document] = Document
     upgrade: Callable[..., None] = sharing.upgrade
     downgrade: Callable[..., None] = sharing.downgrade
+    resize: Callable[..., None] = sharing.resize
+    finish: Callable[..., None] = once.finish
+    adopt: Callable[..., None] = adoption.adopt
     # Claims and renewals are answered when a majority has them.
     majority: bool = True
     # Whoever is called makes sure by a read,
@@ -42,6 +46,12 @@ class Protocol:
     from_first_sending: bool = True
     # An idle document stays until its last token is older than a tick and this many more.
     retention: int = RETENTION
+    # Whoever is called asks, if its name is to stay taken.
+    asks_to_keep: bool = True
+    # The end of what is done once is the end of the lease, in one command.
+    one_end: bool = True
+    # Whoever has exported its lease holds it no more.
+    giver_stops: bool = True
     # The resource refuses older tokens.
     fenced: bool = True
 
@@ -53,44 +63,69 @@ class Protocol:
 
     def change(self, world: World, request: Request) -> tuple[Stored | None, list[str]]:
         """The primary's document after it, and the leases that its answer says it has granted."""
-        clock, size = self.clock(world, request), world.size(request.weight)
-        if world.primary is None:
-            if request.kind not in {"try", "wait"}:
-                return None, []
-            document = self.document()
-        else:
-            document = world.primary.thaw(self.document, size)
+        clock = self.clock(world, request)
+        if world.primary is None and request.kind not in {"try", "wait"}:
+            return None, []
+        document = self.document() if world.primary is None else world.primary.thaw(self.document)
         match request.kind:
-            case "try":
-                document.claim(clock, request.lease, owner="", ttl=TTL * TICK, by=BY, size=size)
-            case "wait":
-                document.queue_up(clock, request.lease, owner="", **LIFE, ear=None, by=BY, size=size)
+            case "try" | "wait":
+                self._claim(document, clock, world, request)
             case "upgrade":
                 self.upgrade(document, clock, request.lease, owner="", **LIFE, by=BY)
             case "downgrade":
                 self.downgrade(document, clock, request.lease, by=BY)
             case "ask":
-                document.ask(clock, request.lease, by=BY)
+                document.ask(clock, request.lease, by=BY, keeps=request.keeps)
             case "refresh":
                 document.refresh(clock, request.lease)
             case "renew":
                 document.renew(clock, request.lease, request.token)
             case "release":
-                document.release(clock, request.lease, by=BY)
+                document.release(clock, request.lease, by=BY, keeps=request.keeps)
+            case "finish":
+                self.finish(document, clock, request.lease, request.token, by=BY)
+            case "adopt":
+                self.adopt(document, clock, request.old, request.token, request.lease)
+            case "resize":
+                self.resize(document, clock, request.weight, by=BY)
             case "look":
                 pass
-        granted = [holder.upgrade or holder.lease for holder in document.holders if holder.by == BY]
-        return freeze(document), granted if request.kind not in {"refresh", "renew"} else []
+        return freeze(document), self._told(document, request)
+
+    def _claim(self, document: Document, clock: int, world: World, request: Request) -> None:
+        asked: dict[str, Any] = {"owner": "", "by": BY, "at_least": world.lock.at_least * TICK or None}
+        asked["size"] = world.size(request.weight)
+        if request.kind == "try":
+            document.claim(clock, request.lease, ttl=TTL * TICK, **asked)
+        else:
+            document.queue_up(clock, request.lease, **LIFE, ear=None, **asked)
+
+    def _told(self, document: Document, request: Request) -> list[str]:
+        match request.kind:
+            case "refresh" | "renew":
+                return []
+            case "finish":
+                _, called = once.finished(document, request.lease, BY)
+            case "resize":
+                called = answers.resized(document, BY)["granted"]
+            case _:
+                called = answers.granted(document, BY)
+        return [one["lease"] for one in called]
 
     def answer(self, world: World, document: Stored | None, request: Request) -> Answer:
         """What the server says, having made this document of it."""
         if document is None:
             return Answer()
+        if request.kind == "finish":
+            return Answer(outcome="done" if document.done_by == request.lease else "nothing")
         clock = self.clock(world, request)
-        for entry in live(document.holders, clock):
-            if entry.is_of(request.lease) and request.token in {0, entry.token}:
+        for entry in document.holders:
+            if entry.expires > clock and entry.is_of(request.lease) and request.token in {0, entry.token}:
                 return Answer(entry.token or 0, (entry.expires - clock) // TICK)
-        return Answer(waits=any(entry.lease == request.lease for entry in live(document.queue, clock)))
+        for entry in live(document.queue, clock):
+            if entry.lease == request.lease:
+                return Answer(outcome="waits" if entry.weight <= document.capacity else "heavy")
+        return Answer(outcome="done" if document.kind == "done" else "nothing")
 
     def remaining(self, request: Request, answer: Answer) -> int:
         """What an answer lets its member count on."""

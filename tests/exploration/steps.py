@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 
 from . import network, process
 from .bounds import Bounds
+from .leaving import left
 from .protocol import Protocol
 from .step import Step
-from .world import TICK, Request, World, live, member_name, same
+from .stored import live, same
+from .world import TICK, Request, World, member_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Steps:
             yield from network.steps(self.protocol, self.bounds, world, index)
         for index in range(len(world.calls)):
             yield from process.hearing(self.protocol, self.bounds, world, index)
+        yield from self._resizes(world)
         yield from self._replication(world)
         if world.failures < self.bounds.failures:
             yield from self._failovers(world)
@@ -49,9 +52,16 @@ class Steps:
         for number, member in enumerate(world.members):
             over = member.phase == "holding" and member.until <= later.now
             if over and not world.awaits(number):
-                later = process.left(later, number)
+                later = left(later, number)
                 text += f"; {member_name(number)} sees that its lease is over"
         return Step("time", text, later)
+
+    def _resizes(self, world: World) -> Iterator[Step]:
+        """By somebody who waits for no answer, of a lock that there is."""
+        for capacity in self.bounds.sizes:
+            resize = Request("resize", 0, "", 0, heard=False, weight=capacity)
+            if world.primary is not None and capacity != world.room and resize not in world.requests:
+                yield Step("process", f"the capacity is to be {capacity}: that is sent", world.send(resize))
 
     def _settled(self, step: Step) -> Step:
         """Without another failover, it makes no difference what a majority has."""

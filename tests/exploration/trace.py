@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .explorer import Result
-from .mutations import Mutation
+from .mutation import Mutation
 
 
 def rendered(mutation: Mutation, result: Result) -> str:

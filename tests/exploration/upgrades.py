@@ -62,7 +62,7 @@ def answered(world: World, request: Request, answer: Answer) -> Step:
         return Step("answer", text, _rises(world, number, ""))
     if answer.token:
         return Step("answer", f"{name} hears that it may write", _up(world, number))
-    if answer.waits:
+    if answer.outcome == "waits":
         waiting = replace(member, since=request.since)
         text = f"{name} hears that its upgrade waits"
         return Step("answer", text, _rises(world.put(number, waiting), number, "waiting"))

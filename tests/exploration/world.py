@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
-from mongolock_async._memory.document import Document
-from mongolock_async._memory.entry import Entry
 from mongolock_async._protocol.entry import PLACE_MS
-from mongolock_async._protocol.kind import WRITER, Kind, Size, base_of
+from mongolock_async._protocol.kind import Kind, Size, base_of
+
+from .stored import Stored
 
 # A tick is half of what a place in the queue lives; leases live three ticks, and holders give up one early.
 TICK = PLACE_MS // 2
@@ -19,42 +19,35 @@ FIRST = 2
 # Ticks, by which an idle document outlives its last token; more than clocks of primaries differ by.
 RETENTION = 1
 
-Action = Literal["try", "wait", "ask", "look", "refresh", "renew", "release", "upgrade", "downgrade"]
-Phase = Literal["idle", "asking", "unsure", "waiting", "holding", "deaf"]
+Action = Literal[
+    "try",
+    "wait",
+    "ask",
+    "look",
+    "refresh",
+    "renew",
+    "release",
+    "upgrade",
+    "downgrade",
+    "finish",
+    "adopt",
+    "resize",
+]
+Phase = Literal["idle", "asking", "unsure", "waiting", "holding", "finishing", "deaf"]
 # Of an upgrade: as of a claim, until it is had; then it is to be taken back, or that is under way.
 Rise = Literal["", "asking", "unsure", "waiting", "up", "owed", "taking"]
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """What is stored of the lock."""
-
-    token: int
-    holders: tuple[Entry, ...]
-    queue: tuple[Entry, ...]
-
-    def thaw(self, document: type[Document], size: Size) -> Document:
-        holders, queue, capacity = list(self.holders), list(self.queue), size.capacity
-        assert capacity is not None
-        return document(capacity, self.token, holders=holders, queue=queue, kind=size.kind)
-
-
-def freeze(document: Document) -> Stored:
-    return Stored(document.token, tuple(map(_plain, document.holders)), tuple(document.queue))
-
-
-def _plain(holder: Entry) -> Entry:
-    """Which command has granted it is asked once, when that is carried out."""
-    return replace(holder, by=None)
-
-
-@dataclass(frozen=True, slots=True)
 class Answer:
-    """What the server says of one lease. Without a token it has no grant."""
+    """What the server says of one lease: its token, or without one, what else there is.
+
+    ``heavy``: it waits for more than there is. ``done``: so is what was to be done once.
+    """
 
     token: int = 0
     remaining: int = 0
-    waits: bool = False
+    outcome: Literal["nothing", "waits", "heavy", "done"] = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +56,9 @@ class Request:
 
     ``heard``: its member still listens. ``undo``: it is given back as soon as it was carried out.
     ``safe``: a majority has what it wrote, or what it asks about. ``since``: when it was sent for the first
-    time. ``token``: of the lease that it renews. ``lease``: also the id of an upgrade. ``weight``:
-    that it claims.
+    time. ``token``: of the lease that it renews, finishes or adopts. ``lease``: also the id of an upgrade.
+    ``weight``: that it claims, or the new capacity. ``keeps``: the name stays taken for as long as was asked
+    for. ``old``: the id of the lease that it adopts.
     """
 
     kind: Action
@@ -77,6 +71,8 @@ class Request:
     safe: bool = False
     token: int = 0
     weight: int = 1
+    keeps: bool = False
+    old: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +115,36 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """Everything. ``ahead``: what the primary's clock is ahead by.
+class Lock:
+    """What is claimed. ``at_least``: ticks for which its name is to stay taken."""
+
+    capacity: int = 1
+    kind: Kind = "mutex"
+    at_least: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is remembered of former steps.
 
     ``stamp`` is the token of the last write, ``newest`` the newest that ever wrote, ``believed`` the newest
-    that anybody believed to hold all of the lock by. ``capacity``: of the lock.
+    that anybody believed to hold all of the lock by. ``kept``: until when the name is to stay taken, by those
+    who believed. ``done``: somebody was told that the work is done; ``worked``: somebody has done it.
+    ``text``: the lease that was exported last, and its token.
     """
+
+    stamp: int = 0
+    newest: int = 0
+    believed: int = 0
+    kept: int = 0
+    done: bool = False
+    worked: bool = False
+    text: tuple[str, int] = ("", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything. ``ahead``: what the primary's clock is ahead by."""
 
     members: tuple[Member, ...]
     now: int = 1
@@ -134,10 +154,8 @@ class World:
     requests: tuple[Request, ...] = ()
     calls: tuple[Call, ...] = ()
     failures: int = 0
-    stamp: int = 0
-    newest: int = 0
-    believed: int = 0
-    capacity: int = 1
+    lock: Lock = Lock()
+    past: Past = Past()
 
     @property
     def believers(self) -> list[Member]:
@@ -145,17 +163,21 @@ class World:
 
     def weight(self, member: Member) -> int:
         """What it believes to hold, if it believes."""
-        return self.capacity if member.rise == "up" else member.weight
+        return self.lock.capacity if member.rise == "up" else member.weight
 
     @property
     def alone(self) -> list[Member]:
         """Those who believe that they hold all of the lock."""
-        return [member for member in self.believers if self.weight(member) == self.capacity]
+        return [member for member in self.believers if self.weight(member) == self.lock.capacity]
 
     def size(self, weight: int) -> Size:
         """What one claims that asks for so much."""
-        kinds: dict[int, Kind] = {1: "mutex", WRITER: "rwlock"}
-        return Size(kinds.get(self.capacity, "semaphore"), weight, self.capacity)
+        return Size(self.lock.kind, weight, self.room)
+
+    @property
+    def room(self) -> int:
+        """The capacity that is stored."""
+        return self.lock.capacity if self.primary is None else self.primary.capacity
 
     def put(self, number: int, member: Member) -> World:
         return replace(self, members=(*self.members[:number], member, *self.members[number + 1 :]))
@@ -174,8 +196,18 @@ class World:
     def believing(self, number: int) -> World:
         """One has begun to."""
         member = self.members[number]
-        alone = self.weight(member) == self.capacity
-        return replace(self, believed=max(self.believed, member.token)) if alone else self
+        alone = self.weight(member) == self.lock.capacity
+        believed = max(self.past.believed, member.token) if alone else self.past.believed
+        kept = max(self.past.kept, self._kept(member)) if self.lock.at_least else 0
+        return self.remembering(believed=believed, kept=kept)
+
+    def remembering(self, **facts: Any) -> World:
+        return replace(self, past=replace(self.past, **facts))
+
+    def _kept(self, member: Member) -> int:
+        assert self.primary is not None
+        since = next((entry.since for entry in self.primary.holders if entry.lease == member.lease), 0)
+        return since + self.lock.at_least * TICK
 
     def awaits(self, number: int, lease: str | None = None) -> bool:
         """Whether this member listens for an answer; or for one of this lease, or upgrade."""
@@ -190,21 +222,6 @@ class World:
     def clock(self) -> int:
         """The primary's, in milliseconds."""
         return (self.now + self.ahead) * TICK
-
-
-def live(entries: tuple[Entry, ...], clock: int) -> list[Entry]:
-    return [entry for entry in entries if entry.expires > clock]
-
-
-def same(one: Stored | None, other: Stored | None, clock: int) -> bool:
-    """Whether they differ in nothing but what has expired."""
-    if one is None or other is None:
-        return one is other
-    return (one.token, live(one.holders, clock), live(one.queue, clock)) == (
-        other.token,
-        live(other.holders, clock),
-        live(other.queue, clock),
-    )
 
 
 def member_name(number: int) -> str:

@@ -11,8 +11,9 @@ import pytest
 from exploration.bounds import Bounds
 from exploration.explorer import Explorer, Result
 from exploration.form import digest
-from exploration.mutations import MUTATIONS, Mutation
-from exploration.plans import Plan, everything, upgrades, weights
+from exploration.mutation import Mutation
+from exploration.mutations import MUTATIONS
+from exploration.plans import Plan, adoptions, capacities, done_once, everything, keeping, upgrades, weights
 from exploration.properties import PROPERTIES
 from exploration.protocol import Protocol
 from exploration.step import Cause
@@ -27,7 +28,8 @@ pytestmark = pytest.mark.usefixtures("untraced")
 DOCS = Path(__file__).parents[2] / "docs" / "model.md"
 
 
-LONG = [weights(8), upgrades(6)]
+SHORT = [weights(5), upgrades(4), keeping(3), done_once(3), adoptions(4), capacities(4)]
+LONG = [weights(8), upgrades(6), keeping(7), done_once(7), adoptions(7), capacities(7)]
 
 
 def explored(depth: int) -> Result:
@@ -56,10 +58,8 @@ def test_the_protocol_keeps_every_property_within_six_steps_of_a_free_and_of_a_h
     assert explored(6).broken is None
 
 
-@pytest.mark.parametrize(
-    "plan", [weights(5), upgrades(4), *(pytest.param(plan, marks=pytest.mark.long) for plan in LONG)]
-)
-def test_a_lock_that_is_shared_keeps_every_property(plan: Plan) -> None:
+@pytest.mark.parametrize("plan", [*SHORT, *(pytest.param(plan, marks=pytest.mark.long) for plan in LONG)])
+def test_a_lock_of_each_kind_keeps_every_property(plan: Plan) -> None:
     assert Explorer(Protocol(), plan.bounds, PROPERTIES).run().broken is None
 
 
@@ -119,10 +119,14 @@ SHARED = replace(upgrades(0).bounds, members=2)
         (TWO, 4),
         (THREE, 3),
         (SHARED, 5),
+        (adoptions(0).bounds, 4),
         pytest.param(TWO, 6, marks=pytest.mark.long),
         pytest.param(THREE, 4, marks=pytest.mark.long),
         pytest.param(SHARED, 6, marks=pytest.mark.long),
-        pytest.param(weights(0).bounds, 6, marks=pytest.mark.long),
+        *(
+            pytest.param(plan(0).bounds, 6, marks=pytest.mark.long)
+            for plan in (weights, keeping, done_once, adoptions, capacities)
+        ),
     ],
 )
 def test_worlds_of_one_form_have_the_same_future(bounds: Bounds, depth: int) -> None:
