@@ -48,7 +48,7 @@ class Held(Bound):
 
     @property
     def boundary(self) -> datetime | None:
-        """The boundary of a schedule that it was granted for, in UTC; None: it is no schedule's."""
+        """The boundary of a schedule that it was granted for, in UTC. None if it is no schedule's."""
         since_1970 = self._holding.boundary_ms
         return None if since_1970 is None else EPOCH + timedelta(milliseconds=since_1970)
 

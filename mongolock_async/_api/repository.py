@@ -76,7 +76,7 @@ class LockRepository(Bound):
             blocking ``MongoClient``: a thread of the repository's own renews, also while a body stops the
             event loop, or other work keeps every connection of the first client busy. Of
             ``AsyncMongoClient``: connections of their own, in the event loop. None: the same client.
-        event_listeners: ``monitoring.LockListener``s, who are told what happens to locks and leases. None:
+        event_listeners: each a ``monitoring.LockListener``, told what happens to locks and leases. None:
             nobody is.
 
     Raises:

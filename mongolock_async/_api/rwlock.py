@@ -14,7 +14,7 @@ from .lock import Lock
 
 
 class RWLock(Bound):
-    """A reader-writer lock; ``LockRepository.rwlock`` makes it. Its three ways to be held are ``Lock``s.
+    """A reader-writer lock, to be held in three ways; ``LockRepository.rwlock`` makes it.
 
     Readers hold it together; a writer alone. Those who wait are served in their order, so that a writer is
     not starved by readers who come after it, nor they by writers.

@@ -1,4 +1,4 @@
-"""The scripts of the pages in docs, as they stand there, on both drivers."""
+"""The Python blocks of the pages in docs, as they stand there, on both drivers (tests/pages.py)."""
 
 from __future__ import annotations
 
@@ -9,55 +9,87 @@ import sys
 from pathlib import Path
 
 import pytest
+from pages import ELSEWHERE, NOWHERE, ROOT, Block, blocks, on_pymongo
 
 from mongolock_async.testing import Mongod, ReplicaSet
 
-DOCS = Path(__file__).parents[2] / "docs"
-# What the comments of a script say of Motor.
-MOTOR = [
-    ("from pymongo import AsyncMongoClient", "from motor.motor_asyncio import AsyncIOMotorClient"),
-    ("await client.close()", "client.close()"),
-    ("AsyncMongoClient(", "AsyncIOMotorClient("),
+SCRIPTS = {str(block): block for block in blocks("script")}
+FIRST = {block.page: block for block in reversed(SCRIPTS.values())}
+# Those whose output is looked at below.
+TOLD = [
+    "adopt.md",
+    "fencing.md",
+    "election.md",
+    "lock_all.md",
+    "once.md",
+    "rwlock.md",
+    "schedules.md",
+    "semaphore.md",
 ]
 
 
-@pytest.fixture
-def script(driver: str, request: pytest.FixtureRequest) -> str:
-    """The first script of a page."""
-    found = re.search(r"^```python\n(.*?)^```", (DOCS / request.param).read_text(), re.MULTILINE | re.DOTALL)
-    assert found is not None
-    text = found[1]
-    for pymongo, motor in MOTOR if driver == "motor" else []:
-        assert pymongo in text
-        text = text.replace(pymongo, motor)
-    return text
-
-
-def output(script: str, uri: str) -> list[str]:
-    """What it prints."""
-    run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", script],
-        env={**os.environ, "MONGODB_URI": uri},
+def run(*arguments: str, uri: str = "", folder: Path = ROOT, **more: str) -> list[str]:
+    """What a program prints that ends in order, and without a warning."""
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", *arguments],
+        cwd=folder,
+        env={**os.environ, "MONGODB_URI": uri, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", **more},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    assert (run.stderr, run.returncode) == ("", 0)
-    return run.stdout.splitlines()
+    assert ended.returncode == 0, ended.stderr or ended.stdout
+    assert ended.stderr == ""
+    return ended.stdout.splitlines()
 
 
-@pytest.mark.parametrize("script", ["schedules.md"], indirect=True)
-def test_the_script_of_schedules_runs(script: str, standalone: Mongod, driver: str) -> None:
-    # Each driver's run is another application's: this hour is served once.
-    lines = output(script.replace("client.app.", f"client.schedules_{driver}."), standalone.uri)
+def output(block: Block, driver: str, uri: str) -> list[str]:
+    """What a script prints. Each driver's run is another application's: what is done once stays so."""
+    code = block.code if driver == "motor" else on_pymongo(block.code)
+    page = block.page.removesuffix(".md").replace("/", "_")
+    return run("-c", code.replace("client.app.", f"client.{page}_{driver}."), uri=uri)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, block in SCRIPTS.items() if block not in map(FIRST.get, TOLD)]
+)
+def test_a_script_runs(name: str, standalone: Mongod, driver: str) -> None:
+    output(SCRIPTS[name], driver, standalone.uri)
+
+
+def test_the_parts_of_each_page_run_as_one_program(replica_set: ReplicaSet, driver: str) -> None:
+    run(str(ROOT / "tests" / "parts.py"), driver, replica_set.uri, uri=replica_set.uri)
+
+
+def test_the_tests_of_the_pages_pass(tmp_path: Path) -> None:
+    for number, block in enumerate(blocks("test")):
+        (tmp_path / f"test_block_{number}.py").write_text(block.code)
+    ini = ["asyncio_mode=auto", "asyncio_default_fixture_loop_scope=function"]
+    options = ["-q", "--color=no", "-p", "pytest_asyncio.plugin", *(f"--override-ini={line}" for line in ini)]
+    (*_, last) = run(
+        "-m", "pytest", *options, str(tmp_path), folder=tmp_path, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1"
+    )
+    assert re.fullmatch(r"\d+ passed in .*", last)
+
+
+def test_what_is_not_run_here_says_what_runs_it_or_why_nothing_does() -> None:
+    for block in blocks("elsewhere"):
+        if block.mark.startswith(ELSEWHERE):
+            assert (ROOT / block.mark.removeprefix(ELSEWHERE)).is_file(), str(block)
+        else:
+            assert len(block.mark.removeprefix(NOWHERE)) > 10, str(block)
+
+
+def test_the_script_of_schedules_runs(standalone: Mongod, driver: str) -> None:
+    lines = output(FIRST["schedules.md"], driver, standalone.uri)
     assert len(lines) == 3
     assert re.fullmatch(r"this hour is ours: \S+ \d\d:00:00\+00:00", lines[0])
     assert all(re.fullmatch(r"tick \S+ \S+\.[16]00000\+00:00", line) for line in lines[1:])
 
 
 @pytest.mark.parametrize(
-    ("script", "printed"),
+    ("page", "printed"),
     [
         (
             "semaphore.md",
@@ -76,18 +108,14 @@ def test_the_script_of_schedules_runs(script: str, standalone: Mongod, driver: s
         ),
         ("rwlock.md", ["both read: True True", "alone: None", "still an upgradable reader: True", "'n': 1"]),
     ],
-    indirect=["script"],
 )
-def test_the_scripts_of_locks_run(script: str, printed: list[str], standalone: Mongod) -> None:
-    text = "\n".join(output(script, standalone.uri))
+def test_the_scripts_of_locks_run(page: str, printed: list[str], standalone: Mongod, driver: str) -> None:
+    text = "\n".join(output(FIRST[page], driver, standalone.uri))
     assert [line for line in printed if line not in text] == []
 
 
-@pytest.mark.parametrize("script", ["once.md"], indirect=True)
-def test_the_script_about_once_runs(script: str, standalone: Mongod, driver: str) -> None:
-    # Each driver's run is another application's: what is done stays so.
-    told = output(script.replace("client.app.", f"client.once_{driver}."), standalone.uri)
-    assert told == [
+def test_the_script_about_once_runs(standalone: Mongod, driver: str) -> None:
+    assert output(FIRST["once.md"], driver, standalone.uri) == [
         "migrated",
         "[False, False, False, False, True]",
         "now: True",
@@ -99,9 +127,8 @@ def test_the_script_about_once_runs(script: str, standalone: Mongod, driver: str
     ]
 
 
-@pytest.mark.parametrize("script", ["adopt.md"], indirect=True)
-def test_the_script_about_leases_for_other_processes_runs(script: str, standalone: Mongod) -> None:
-    told = output(script, standalone.uri)
+def test_the_script_about_leases_for_other_processes_runs(standalone: Mongod, driver: str) -> None:
+    told = output(FIRST["adopt.md"], driver, standalone.uri)
     (first, second) = (line.split()[1] for line in told if line.startswith("token"))
     assert first == second
     assert sorted(line for line in told if not line.startswith("token")) == [
@@ -112,9 +139,6 @@ def test_the_script_about_leases_for_other_processes_runs(script: str, standalon
     ]
 
 
-@pytest.mark.parametrize("script", ["fencing.md"], indirect=True)
-def test_the_script_about_fencing_runs(script: str, replica_set: ReplicaSet, driver: str) -> None:
-    if driver == "motor":
-        script = script.replace("client.start_session() as", "await client.start_session() as")
-    told = output(script, replica_set.uri)
+def test_the_script_about_fencing_runs(replica_set: ReplicaSet, driver: str) -> None:
+    told = output(FIRST["fencing.md"], driver, replica_set.uri)
     assert [line.split(":")[0] for line in told] == ["fenced", "aborted", "[100, 10]"]
