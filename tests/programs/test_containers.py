@@ -152,11 +152,14 @@ async def test_a_container_that_does_not_serve_says_why(monkeypatch: pytest.Monk
         await Mongod().__aenter__()
 
 
-async def test_a_container_that_cannot_be_started_is_done_with(monkeypatch: pytest.MonkeyPatch) -> None:
-    def start(_: DockerContainer) -> None:
+@pytest.mark.parametrize("step", ["__init__", "start"])
+async def test_a_container_that_cannot_be_started_is_done_with(
+    monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def fails(*_: object) -> None:
         raise EngineError("no such image")
 
-    monkeypatch.setattr(DockerContainer, "start", start)
+    monkeypatch.setattr(DockerContainer, step, fails)
     with pytest.raises(EngineError, match="no such image"):
         await Mongod().__aenter__()
 
