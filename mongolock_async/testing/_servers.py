@@ -85,7 +85,7 @@ class Mongod(_Server):
         """The process.
 
         Raises:
-            UnavailableError: the server is none that we started as a process; a RuntimeError.
+            RuntimeError: the server is none that we started as a process.
         """
         if not self.nodes:
             raise UnavailableError(f"the server at {self.uri!r} is not a process of ours")
@@ -132,7 +132,7 @@ class ReplicaSet(_Server):
 
         Raises:
             TimeoutError: none within a minute.
-            UnavailableError: the nodes are no processes of ours; a RuntimeError.
+            RuntimeError: the nodes are no processes of ours.
         """
         return (await self._in_state("PRIMARY", 1))[0]
 
