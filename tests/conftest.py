@@ -80,9 +80,18 @@ def replica_set() -> Iterator[ReplicaSet]:
     asyncio.run(server.__aexit__(None, None, None))
 
 
+@pytest.fixture(scope="session")
+def stands_alone(standalone: Mongod) -> bool:
+    """Whether it does: the server at MONGODB_URI may be a replica set."""
+    with MongoClient[dict[str, Any]](standalone.uri) as client:
+        return "setName" not in client.admin.command("hello")
+
+
 @pytest.fixture(params=["standalone", "replica_set"])
 def uri(request: pytest.FixtureRequest) -> str:
     server: Mongod | ReplicaSet = request.getfixturevalue(request.param)
+    if request.param == "standalone" and not request.getfixturevalue("stands_alone"):
+        pytest.skip("MONGODB_URI is a replica set, on which the same is tested")
     return server.uri
 
 
