@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from asyncio import constants
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -18,6 +18,7 @@ from virtual import VirtualLoop
 
 from mongolock_async import LockRepository
 from mongolock_async.testing import Mongod, ReplicaSet
+from mongolock_async.testing._source import Docker, UnavailableError, find_source
 
 # In debug mode, asyncio notes where each task and timer was made: of that, the innermost frame is enough.
 constants.DEBUG_STACK_DEPTH = 1  # type: ignore[misc]  # final for others, tunable for us
@@ -37,6 +38,18 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, LoopFactory]:
 def is_virtual(item: pytest.Item) -> bool:
     """Whether the test is in one of those rooms."""
     return item.path.parent.name in VIRTUAL
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, object, object]:
+    """Skip what needs three nodes, signals or arguments, where the server is in a container, or another's."""
+    try:
+        return (yield)
+    except UnavailableError as error:
+        pytest.skip(str(error))
+
+
+pytest_runtest_setup = pytest_runtest_call
 
 
 @pytest.fixture
@@ -61,15 +74,24 @@ def standalone() -> Iterator[Mongod]:
 
 @pytest.fixture(scope="session")
 def replica_set() -> Iterator[ReplicaSet]:
-    server = ReplicaSet(3)
+    server = ReplicaSet(1 if isinstance(find_source(), Docker) else 3)
     asyncio.run(server.__aenter__())
     yield server
     asyncio.run(server.__aexit__(None, None, None))
 
 
+@pytest.fixture(scope="session")
+def stands_alone(standalone: Mongod) -> bool:
+    """Whether it does: the server at MONGODB_URI may be a replica set."""
+    with MongoClient[dict[str, Any]](standalone.uri) as client:
+        return "setName" not in client.admin.command("hello")
+
+
 @pytest.fixture(params=["standalone", "replica_set"])
 def uri(request: pytest.FixtureRequest) -> str:
     server: Mongod | ReplicaSet = request.getfixturevalue(request.param)
+    if request.param == "standalone" and not request.getfixturevalue("stands_alone"):
+        pytest.skip("MONGODB_URI is a replica set, on which the same is tested")
     return server.uri
 
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-import pytest
 from pymongo import MongoClient
+from support import needs_processes
 
 from mongolock_async.testing import Mongod, ReplicaSet
 
@@ -25,11 +25,10 @@ ALL = {"locks": LEAST, "locks.calls": CALLING}
 
 @contextmanager
 def running(server: Server) -> Iterator[Server]:
-    """Run it during the block, for fixtures that are not async."""
+    """Run it, as processes, during the block; for fixtures that are not async."""
+    needs_processes()
     asyncio.run(server.__aenter__())
     try:
-        if not server.nodes:
-            pytest.skip("needs a mongod of its own, with arguments: the one at MONGODB_URI has its own")
         yield server
     finally:
         asyncio.run(server.__aexit__(None, None, None))

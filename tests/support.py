@@ -10,9 +10,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import AsyncMongoClient
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
+
+from mongolock_async.testing._source import Binary, find_source
 
 HANDSHAKE = {"hello", "isMaster", "ismaster", "ping", "endSessions"}
 
@@ -50,6 +53,14 @@ def heed_ctrl_c() -> None:
     """A run in the background of a shell ignores Ctrl-C, and so would every program that it starts."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def needs_processes() -> None:
+    """Skip the test where no mongod is a process of its own, which it may stop, or give arguments."""
+    if not isinstance(find_source(), Binary):
+        pytest.skip(
+            "needs a mongod of its own, as a process: not the one at MONGODB_URI, and none in a container"
+        )
 
 
 async def until(condition: Callable[[], Awaitable[bool]], within: float = 10) -> None:

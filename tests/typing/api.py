@@ -12,6 +12,7 @@ from opentelemetry.metrics import get_meter_provider
 from opentelemetry.trace import get_tracer_provider
 from pymongo import AsyncMongoClient, MongoClient
 
+import mongolock_async
 from mongolock_async import (
     Election,
     Fenced,
@@ -51,6 +52,8 @@ from mongolock_async.monitoring import (
     WaitingEvent,
 )
 from mongolock_async.testing import MemoryLocks, Mongod, ReplicaSet
+
+assert_type(mongolock_async.__version__, str)
 
 
 async def repositories() -> None:
