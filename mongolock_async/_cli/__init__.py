@@ -1,0 +1,41 @@
+"""``mongolock``: the locks of a collection, from a shell. It stands on the public names of the package."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+
+from . import cron, elect, exits, run
+from .connection import connected
+from .parser import Parser, parsed
+
+COMMANDS = (run, elect, cron)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the arguments say; None: those of this process. The exit code."""
+    parser = Parser.of_program()
+    subparsers = parser.add_subparsers(title="commands", dest="noun", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        command.add(subparsers)
+    options = parsed(parser, sys.argv[1:] if arguments is None else arguments)
+    exits.show_log()
+    try:
+        return asyncio.run(_done(options))
+    except KeyboardInterrupt:
+        return exits.by_signal(2)
+    except BrokenPipeError:
+        # Whoever read our output is gone, as ``head`` is. Python would write the rest of it at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exits.by_signal(13)
+    except Exception as error:  # noqa: BLE001 - any error is one line, and a code
+        return exits.told(error)
+
+
+async def _done(options: argparse.Namespace) -> int:
+    async with connected(options) as locks:
+        code: int = await options.run(locks, options)
+        return code

@@ -1,0 +1,65 @@
+"""The locks that a command is about.
+
+By PyMongo's async client, which has no threads. With Motor's, a program would fork beside threads, and would
+wait for them at its end: a command that was cancelled goes on there, and is cut off here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import PyMongoError
+
+from mongolock_async import LockRepository
+
+from .exits import UsageError
+
+DEFAULT = "mongolock.locks"
+# Seconds for the release of what is held, and for the client's last words, at the end.
+CLOSING = 2.0
+GOODBYE = 0.2
+
+
+@asynccontextmanager
+async def connected(options: argparse.Namespace) -> AsyncIterator[LockRepository]:
+    """Open them, and close them behind the command. Nothing is sent yet.
+
+    Raises:
+        UsageError: no server is named, or the URI or the collection is wrong.
+    """
+    collection = _collection(options)
+    try:
+        locks = LockRepository(collection, command_timeout=options.patience)
+        try:
+            yield locks
+        finally:
+            await locks.aclose(timeout=CLOSING)
+    finally:
+        # It would look for a server once more, to say goodbye.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE):
+                await collection.database.client.close()
+
+
+def _collection(options: argparse.Namespace) -> AsyncCollection[dict[str, Any]]:
+    uri = options.uri or os.environ.get("MONGODB_URI")
+    if not uri:
+        raise UsageError("which server? Set MONGODB_URI, or pass --uri mongodb://host:27017")
+    database, dot, name = (options.collection or DEFAULT).partition(".")
+    if not (database and dot and name):
+        raise UsageError(f"--collection must be DATABASE.COLLECTION, not {options.collection!r}")
+    try:
+        client = AsyncMongoClient[dict[str, Any]](uri, appname="mongolock")
+        return client[database][name]
+    except (PyMongoError, ValueError, TypeError) as error:
+        # The driver's words may quote the URI, with its password.
+        words = "" if {"@", "?"} & set(uri) else f": {error}"
+        raise UsageError(f"the URI or the collection is wrong: {type(error).__name__}{words}") from error

@@ -1,0 +1,70 @@
+"""How the program ends: its exit codes, and errors as one line without a secret."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+
+from mongolock_async import LeaseLostError, LockBackendError, LockError, LockTimeoutError
+
+USAGE = 64
+MONGODB = 69
+INTERNAL = 70
+BUSY = 75
+LOST = 76
+NOT_EXECUTABLE = 126
+NOT_FOUND = 127
+
+# The user and the password of a URI, whatever is in them.
+CREDENTIALS = re.compile(r"://\S*@")
+
+
+class UsageError(Exception):
+    """The user has asked for what cannot be done; the text says what is right."""
+
+
+def say(text: str) -> None:
+    """One line on standard error."""
+    line = CREDENTIALS.sub("://***@", " ".join(text.split()))
+    print(f"mongolock: {line}", file=sys.stderr, flush=True)  # noqa: T201 - where a program says it
+
+
+def told(error: Exception) -> int:
+    """Say it, and the exit code."""
+    code = code_of(error)
+    say(str(error) if code != INTERNAL else f"internal error: {type(error).__name__}")
+    return code
+
+
+def code_of(error: Exception) -> int:
+    """The exit code that stands for it."""
+    match error:
+        case LockTimeoutError():
+            return BUSY
+        case LeaseLostError():
+            return LOST
+        case LockBackendError():
+            return MONGODB
+        # A name in use as another kind of lock; an argument that the package refuses; a missing extra.
+        case LockError() | UsageError() | ValueError() | TypeError() | ImportError():
+            return USAGE
+        case _:
+            return INTERNAL
+
+
+def by_signal(number: int) -> int:
+    """As shells have it."""
+    return 128 + number
+
+
+def show_log() -> None:
+    """Warnings of the package are lines of ours, without tracebacks."""
+    logger = logging.getLogger("mongolock_async")
+    logger.addHandler(_Says(logging.WARNING))
+    logger.propagate = False
+
+
+class _Says(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        say(record.getMessage())
