@@ -5,14 +5,20 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
-from . import cron, elect, exits, run
+from . import exits
 from .connection import connected
 from .parser import Parser, parsed
 
-COMMANDS = (run, elect, cron)
+COMMANDS: list[ModuleType] = []
+if os.name == "posix":  # they need process groups
+    from . import cron, elect, run
+
+    COMMANDS += [run, elect, cron]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,12 +31,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     exits.show_log()
     try:
         return asyncio.run(_done(options))
-    except KeyboardInterrupt:
-        return exits.by_signal(2)
+    except (KeyboardInterrupt, exits.Interrupted):
+        return exits.interrupted()
     except BrokenPipeError:
         # Whoever read our output is gone, as ``head`` is. Python would write the rest of it at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return exits.by_signal(13)
+        return exits.by_signal(signal.SIGPIPE)
     except Exception as error:  # noqa: BLE001 - any error is one line, and a code
         return exits.told(error)
 

@@ -14,11 +14,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pymongo
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import PyMongoError
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import OperationFailure, PyMongoError
 
-from mongolock_async import LockRepository
+from mongolock_async import LockBackendError, LockRepository
 
 from .exits import UsageError
 
@@ -30,13 +32,16 @@ GOODBYE = 0.2
 
 @asynccontextmanager
 async def connected(options: argparse.Namespace) -> AsyncIterator[LockRepository]:
-    """Open them, and close them behind the command. Nothing is sent yet.
+    """Open them, and close them behind the command.
 
     Raises:
         UsageError: no server is named, or the URI or the collection is wrong.
+        LockBackendError: the server cannot be reached, or refuses us.
     """
     collection = _collection(options)
     try:
+        # So that it is one line, and at once, of whatever the command would have met.
+        await _meet(collection.database, options.patience)
         locks = LockRepository(collection, command_timeout=options.patience)
         try:
             yield locks
@@ -47,6 +52,15 @@ async def connected(options: argparse.Namespace) -> AsyncIterator[LockRepository
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GOODBYE):
                 await collection.database.client.close()
+
+
+async def _meet(database: AsyncDatabase[dict[str, Any]], patience: float) -> None:
+    try:
+        with pymongo.timeout(patience):
+            await database.command("ping")
+    except PyMongoError as error:
+        code = error.code if isinstance(error, OperationFailure) else None
+        raise LockBackendError("connect", None, type(error).__name__, code) from error
 
 
 def _collection(options: argparse.Namespace) -> AsyncCollection[dict[str, Any]]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import re
+import signal
 import sys
 
 from mongolock_async import LeaseLostError, LockBackendError, LockError, LockTimeoutError
@@ -30,6 +33,37 @@ def say(text: str) -> None:
     print(f"mongolock: {line}", file=sys.stderr, flush=True)  # noqa: T201 - where a program says it
 
 
+class CommandError(Exception):
+    """A command that cannot be run.
+
+    Attributes:
+        code: the exit code that says so.
+    """
+
+    def __init__(self, text: str, code: int) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Interrupted(Exception):  # noqa: N818 - no error
+    """Ctrl-C has ended the command, or the wait for it."""
+
+
+def interrupted() -> int:
+    """End by Ctrl-C: as one whom it kills, where somebody sits at a terminal; else, the exit code.
+
+    A shell goes on with its script where a program ends by itself, and Ctrl-C is meant for the script, too,
+    which has not heard of it if the command had the terminal.
+    """
+    if sys.platform == "win32":
+        return by_signal(signal.SIGINT)
+    with contextlib.suppress(OSError):
+        if os.tcgetpgrp(sys.stderr.fileno()) == os.getpgrp():
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            os.killpg(os.getpgrp(), signal.SIGINT)
+    return by_signal(signal.SIGINT)
+
+
 def told(error: Exception) -> int:
     """Say it, and the exit code."""
     code = code_of(error)
@@ -40,6 +74,8 @@ def told(error: Exception) -> int:
 def code_of(error: Exception) -> int:
     """The exit code that stands for it."""
     match error:
+        case CommandError():
+            return error.code
         case LockTimeoutError():
             return BUSY
         case LeaseLostError():

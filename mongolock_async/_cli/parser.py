@@ -72,6 +72,27 @@ def command(
     return parser
 
 
+def add_lease(parser: Parser) -> None:
+    """How long a lease lives."""
+    parser.add_argument(
+        "--ttl",
+        type=float,
+        metavar="S",
+        help="seconds that the lease lives unless it is renewed; default: 30",
+    )
+
+
+def add_grace(parser: Parser) -> None:
+    """How long a command has to end."""
+    parser.add_argument(
+        "--grace",
+        type=float,
+        metavar="S",
+        help="seconds before the end of a lease that is not renewed at which the command gets TERM; it gets "
+        "KILL just before the end; at most half the ttl; default: 5, or a third of the ttl",
+    )
+
+
 def parsed(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
     """The options; exits with 64 if they are wrong."""
     head = list(arguments)
