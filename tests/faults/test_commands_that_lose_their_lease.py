@@ -1,0 +1,148 @@
+"""``mongolock run``: whoever has lost its lease has no process left when the next holder starts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+import pytest
+from commandline import LEFT, STUBBORN, Way, begun, is_left
+from pymongo import AsyncMongoClient
+from support import until
+
+from mongolock_async import LockRepository
+from mongolock_async.testing import Mongod
+
+pytestmark = pytest.mark.long
+
+ROUNDS = 50
+AT_A_TIME = 5
+TTL = 3.0
+
+
+class Pair:
+    """A holder whose command ignores TERM, as its child does, and the one who waits behind it."""
+
+    def __init__(
+        self, holder: asyncio.subprocess.Process, group: int, next_one: asyncio.subprocess.Process
+    ) -> None:
+        self.holder = holder
+        self.group = group
+        self._next = next_one
+
+    async def seen(self) -> str:
+        """What the next holder's command sees of the one before it, first of all."""
+        output, _ = await self._next.communicate()
+        return output.decode().strip()
+
+    async def code(self) -> int:
+        return await self.holder.wait()
+
+
+@asynccontextmanager
+async def pair(holders_uri: str, uri: str) -> AsyncIterator[Pair]:
+    name = uuid.uuid4().hex
+    words = ("run", "--ttl", str(TTL), "--grace", "1", name, "--", "sh", "-c")
+    holder = await begun(holders_uri, *words, STUBBORN)
+    assert holder.stdout is not None
+    group = int(await holder.stdout.readline())
+    waiter = await begun(uri, *words, LEFT, str(group))
+    try:
+        async with AsyncMongoClient(uri) as client, LockRepository(client.mongolock.locks) as locks:
+
+            async def waits() -> bool:
+                await asyncio.sleep(0.05)
+                lock = await locks.get(name)
+                return lock is not None and len(lock.queue) == 1
+
+            try:
+                await until(waits, within=30)
+            except TimeoutError:
+                print(name, holders_uri, await locks.get(name))
+                raise
+        yield Pair(holder, group, waiter)
+    finally:
+        for process in (holder, waiter):
+            with suppress(ProcessLookupError):
+                process.kill()
+            print(process.returncode, await process.communicate())
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
+
+
+async def cut_off(uri: str) -> str:
+    """By the loss of the way to its server."""
+    async with Way(uri).laid() as way, pair(way.uri, uri) as two:
+        way.cut()
+        seen = await two.seen()
+        assert await two.code() == 76
+        return seen
+
+
+async def killed(uri: str) -> str:
+    """By the death of mongolock."""
+    async with pair(uri, uri) as two:
+        two.holder.kill()
+        return await two.seen()
+
+
+async def stopped(uri: str) -> str:
+    """By a mongolock that is stopped."""
+    async with pair(uri, uri) as two:
+        two.holder.send_signal(signal.SIGSTOP)
+        seen = await two.seen()
+        two.holder.send_signal(signal.SIGCONT)
+        assert await two.code() == 76
+        return seen
+
+
+@pytest.mark.timeout(600)
+async def test_none_of_its_processes_is_left(
+    standalone: Mongod, as_in_production: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    turns = asyncio.Semaphore(AT_A_TIME)
+    ways = (cut_off, cut_off, killed, stopped, cut_off)
+
+    async def turn(number: int) -> str:
+        lose = ways[number % len(ways)]
+        async with turns:
+            return f"{lose.__name__}: {await lose(standalone.uri)}"
+
+    seen = Counter(await asyncio.gather(*map(turn, range(ROUNDS))))
+    with capsys.disabled():
+        print(f"\nafter the loss, the next holder saw: {dict(seen)}")
+    assert seen == {"cut_off: none": 30, "killed: none": 10, "stopped: none": 10}
+
+
+@pytest.mark.timeout(120)
+async def test_none_is_left_after_the_silence_of_the_server(as_in_production: None) -> None:
+    async with Mongod() as server, AsyncExitStack() as stack:
+        pairs = [await stack.enter_async_context(pair(server.uri, server.uri)) for _ in range(3)]
+        server.node.stop()
+        codes = await asyncio.gather(*(two.code() for two in pairs))
+        server.node.resume()
+        assert codes == [76, 76, 76]
+        assert [await two.seen() for two in pairs] == ["none", "none", "none"]
+
+
+async def test_one_whose_lease_was_forced_is_killed_when_it_learns_of_it(
+    standalone: Mongod, as_in_production: None
+) -> None:
+    name = uuid.uuid4().hex
+    holder = await begun(standalone.uri, "run", "--ttl", str(TTL), name, "--", "sh", "-c", STUBBORN)
+    assert holder.stdout is not None
+    group = int(await holder.stdout.readline())
+    async with (
+        AsyncMongoClient(standalone.uri) as client,
+        LockRepository(client.mongolock.locks) as locks,
+    ):
+        assert await locks.force_release(name)
+        _, said = await holder.communicate()
+    assert holder.returncode == 76
+    assert not is_left(group)
+    assert b"was lost" in said
