@@ -28,9 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for command in COMMANDS:
         command.add(subparsers)
     options = parsed(parser, sys.argv[1:] if arguments is None else arguments)
-    exits.show_log()
     try:
-        return asyncio.run(_done(options))
+        with exits.log_shown():
+            return asyncio.run(_done(options))
     except (KeyboardInterrupt, exits.Interrupted):
         return exits.interrupted()
     except BrokenPipeError:

@@ -48,7 +48,7 @@ class Child:
         words: the program and its arguments.
         environment: its environment.
         told: where a guard is told of the group, before the command runs.
-        left: seconds until the guard is to kill it.
+        deadline: when the guard is to kill it.
 
     Raises:
         CommandError: it cannot be run.
@@ -60,14 +60,16 @@ class Child:
         stopper: the signal that has stopped it, until somebody takes note of that; None: none has.
     """
 
-    def __init__(self, words: Sequence[str], environment: Mapping[str, str], told: int, left: float) -> None:
+    def __init__(
+        self, words: Sequence[str], environment: Mapping[str, str], told: int, deadline: float
+    ) -> None:
         self.code: int | None = None
         self.killer: int | None = None
         self.stopper: int | None = None
         self._changed = asyncio.Event()
         adopt_orphans()
         asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self._reap)
-        self._process = _started(words, environment, told, left)
+        self._process = _started(words, environment, told, deadline)
         self.group = self._process.pid
         self._reap()
 
@@ -131,7 +133,7 @@ def adopt_orphans() -> None:
 
 
 def _started(
-    words: Sequence[str], environment: Mapping[str, str], told: int, left: float
+    words: Sequence[str], environment: Mapping[str, str], told: int, deadline: float
 ) -> subprocess.Popen[bytes]:
     us = os.getpid()
 
@@ -142,7 +144,7 @@ def _started(
             if os.getppid() != us:  # we ended before that
                 os._exit(1)
         with contextlib.suppress(OSError):  # there is no guard any more
-            os.write(told, guard.line(os.getpid(), left))
+            os.write(told, guard.line(os.getpid(), deadline))
 
     with warnings.catch_warnings():
         # Of forking beside threads; the resolver of host names may have one.

@@ -10,11 +10,11 @@ import argparse
 import asyncio
 import contextlib
 import os
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import pymongo
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
@@ -22,9 +22,11 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from mongolock_async import LockBackendError, LockRepository
 
-from .exits import UsageError
+from .exits import UsageError, say
 
 DEFAULT = "mongolock.locks"
+# How the driver's warning begins that quotes no value.
+UNKNOWN = "Unknown option"
 # Seconds for the release of what is held, and for the client's last words, at the end.
 CLOSING = 2.0
 GOODBYE = 0.2
@@ -56,8 +58,10 @@ async def connected(options: argparse.Namespace) -> AsyncIterator[LockRepository
 
 async def _meet(database: AsyncDatabase[dict[str, Any]], patience: float) -> None:
     try:
-        with pymongo.timeout(patience):
+        async with asyncio.timeout(patience):
             await database.command("ping")
+    except TimeoutError as error:
+        raise LockBackendError("connect", None, "no answer in time") from error
     except PyMongoError as error:
         code = error.code if isinstance(error, OperationFailure) else None
         raise LockBackendError("connect", None, type(error).__name__, code) from error
@@ -71,7 +75,14 @@ def _collection(options: argparse.Namespace) -> AsyncCollection[dict[str, Any]]:
     if not (database and dot and name):
         raise UsageError(f"--collection must be DATABASE.COLLECTION, not {options.collection!r}")
     try:
-        client = AsyncMongoClient[dict[str, Any]](uri, appname="mongolock")
+        with warnings.catch_warnings(record=True) as doubts:
+            client = AsyncMongoClient[dict[str, Any]](uri, appname="mongolock")
+        for doubt in doubts:
+            say(
+                words
+                if (words := str(doubt.message)).startswith(UNKNOWN)
+                else "an option of the URI is wrong"
+            )
         return client[database][name]
     except (PyMongoError, ValueError, TypeError) as error:
         # The driver's words may quote the URI, with its password.

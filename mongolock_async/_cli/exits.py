@@ -8,6 +8,8 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from mongolock_async import LeaseLostError, LockBackendError, LockError, LockTimeoutError
 
@@ -94,11 +96,17 @@ def by_signal(number: int) -> int:
     return 128 + number
 
 
-def show_log() -> None:
-    """Warnings of the package are lines of ours, without tracebacks."""
-    logger = logging.getLogger("mongolock_async")
-    logger.addHandler(_Says(logging.WARNING))
-    logger.propagate = False
+@contextmanager
+def log_shown() -> Iterator[None]:
+    """Warnings of the package are lines of ours during the block, without tracebacks."""
+    logger, says = logging.getLogger("mongolock_async"), _Says(logging.WARNING)
+    propagated, logger.propagate = logger.propagate, False
+    logger.addHandler(says)
+    try:
+        yield
+    finally:
+        logger.removeHandler(says)
+        logger.propagate = propagated
 
 
 class _Says(logging.Handler):

@@ -10,6 +10,7 @@ end.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import select
 import signal
@@ -24,9 +25,14 @@ CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 LOOK_EVERY = 0.5
 
 
-def line(group: int, left: float) -> bytes:
-    """What tells it to kill that group so many seconds from now."""
-    return b"%d %f\n" % (group, time.clock_gettime(CLOCK) + left)
+def now() -> float:
+    """The time, by that clock."""
+    return time.clock_gettime(CLOCK)
+
+
+def line(group: int, deadline: float) -> bytes:
+    """What tells it to kill that group, and when."""
+    return b"%d %f\n" % (group, deadline)
 
 
 class Guard:
@@ -34,6 +40,7 @@ class Guard:
 
     Attributes:
         input: where lines for it are written to.
+        deadline: when it kills what it was told last.
     """
 
     def __init__(self) -> None:
@@ -46,6 +53,7 @@ class Guard:
         )
         assert self._process.stdin is not None
         self.input = self._process.stdin.fileno()
+        self.deadline = math.inf
 
     def __enter__(self) -> Self:
         return self
@@ -56,10 +64,28 @@ class Guard:
         self._process.stdin.close()
         self._process.wait()
 
+    @property
+    def strikes(self) -> bool:
+        """Whether it has killed that by now, or is about to."""
+        return now() >= self.deadline
+
+    def first(self, left: float) -> float:
+        """The deadline of a command that is about to start, and will tell it so itself."""
+        self.deadline = now() + left
+        return self.deadline
+
     def kill_in(self, group: int, left: float) -> None:
-        """Instead of what it was told before; group 0: nothing."""
+        """So many seconds from now, instead of what it was told before."""
+        self._tell(group, now() + left)
+
+    def rest(self) -> None:
+        """There is nothing to be killed."""
+        self._tell(0, math.inf)
+
+    def _tell(self, group: int, deadline: float) -> None:
+        self.deadline = deadline
         with contextlib.suppress(BrokenPipeError):  # somebody has killed it: we go on without
-            os.write(self.input, line(group, left))
+            os.write(self.input, line(group, deadline))
 
 
 def main() -> None:
@@ -68,7 +94,7 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     group, deadline = 0, 0.0
     while True:
-        left = max(0.0, min(LOOK_EVERY, deadline - time.clock_gettime(CLOCK))) if group else None
+        left = max(0.0, min(LOOK_EVERY, deadline - now())) if group else None
         ready, _, _ = select.select([0], [], [], left)
         if ready:
             told = os.read(0, 65_536)
@@ -77,7 +103,7 @@ def main() -> None:
                 return
             first, second = told.split(b"\n")[-2].split()
             group, deadline = int(first), float(second)
-        if group and time.clock_gettime(CLOCK) >= deadline:
+        if group and now() >= deadline:
             kill(group)
             group = 0
 

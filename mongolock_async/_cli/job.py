@@ -100,7 +100,7 @@ class _Run:
         self._ahead = min(AHEAD, PART * lease.ttl)
         self._warned = False
         self._left_behind: float | None = None
-        self.child = Child(job.words, _environment(lease), job.guard.input, self._left)
+        self.child = Child(job.words, _environment(lease), job.guard.input, job.guard.first(self._left))
 
     @property
     def _left(self) -> float:
@@ -121,24 +121,26 @@ class _Run:
                     self.child.send(signal.SIGKILL)
         finally:
             losing.cancel()
-            self._job.guard.kill_in(0, 0)
+            struck = self._job.guard.strikes
+            self._job.guard.rest()
         if cancelled is not None:
             raise cancelled
         assert self.child.code is not None  # it is gone
-        return Ended(self.child.code, self._warned or not self._lease.held)
+        return Ended(self.child.code, self._warned or struck or not self._lease.held)
 
     def _tended(self) -> float:
         """Do what is to be done now; the seconds until it is to be looked at again."""
-        child, left = self.child, self._left
-        self._job.guard.kill_in(child.group, left)
+        child, guard = self.child, self._job.guard
         if child.stopper is not None:
             self._mind_a_stop()
         if child.code is not None:
             self._say_what_is_left_behind()
-        if left <= 0:
+        left = self._left
+        if left <= 0 or guard.strikes:
             self._warned = True
             child.send(signal.SIGKILL)
             return LOOK_EVERY
+        guard.kill_in(child.group, left)
         danger = left + self._ahead - self._job.grace(self._lease)
         if danger <= 0 and not self._warned:
             self._warned = True
@@ -161,7 +163,7 @@ class _Run:
         terminal.take_back()
         stopped = terminal.stop_us()  # nothing is renewed meanwhile, and the guard kills the command in time
         self._job.signals.forward(signal.SIGTSTP)
-        if self._left <= 0:
+        if self._left <= 0 or self._job.guard.strikes:
             return
         if had_it and terminal.ours:
             terminal.lend(child.group)

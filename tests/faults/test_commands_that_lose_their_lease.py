@@ -9,6 +9,7 @@ import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any
 
 import pytest
 from commandline import LEFT, STUBBORN, Way, begun, is_left
@@ -18,7 +19,7 @@ from support import until
 from mongolock_async import LockRepository
 from mongolock_async.testing import Mongod
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("as_in_production")]
 
 ROUNDS = 50
 AT_A_TIME = 5
@@ -53,7 +54,10 @@ async def pair(holders_uri: str, uri: str) -> AsyncIterator[Pair]:
     group = int(await holder.stdout.readline())
     waiter = await begun(uri, *words, LEFT, str(group))
     try:
-        async with AsyncMongoClient(uri) as client, LockRepository(client.mongolock.locks) as locks:
+        async with (
+            AsyncMongoClient[dict[str, Any]](uri) as client,
+            LockRepository(client.mongolock.locks) as locks,
+        ):
 
             async def waits() -> bool:
                 await asyncio.sleep(0.05)
@@ -102,9 +106,7 @@ async def stopped(uri: str) -> str:
 
 
 @pytest.mark.timeout(600)
-async def test_none_of_its_processes_is_left(
-    standalone: Mongod, as_in_production: None, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_none_of_its_processes_is_left(standalone: Mongod, capsys: pytest.CaptureFixture[str]) -> None:
     turns = asyncio.Semaphore(AT_A_TIME)
     ways = (cut_off, cut_off, killed, stopped, cut_off)
 
@@ -120,7 +122,7 @@ async def test_none_of_its_processes_is_left(
 
 
 @pytest.mark.timeout(120)
-async def test_none_is_left_after_the_silence_of_the_server(as_in_production: None) -> None:
+async def test_none_is_left_after_the_silence_of_the_server() -> None:
     async with Mongod() as server, AsyncExitStack() as stack:
         pairs = [await stack.enter_async_context(pair(server.uri, server.uri)) for _ in range(3)]
         server.node.stop()
@@ -131,14 +133,14 @@ async def test_none_is_left_after_the_silence_of_the_server(as_in_production: No
 
 
 async def test_one_whose_lease_was_forced_is_killed_when_it_learns_of_it(
-    standalone: Mongod, as_in_production: None
+    standalone: Mongod,
 ) -> None:
     name = uuid.uuid4().hex
     holder = await begun(standalone.uri, "run", "--ttl", str(TTL), name, "--", "sh", "-c", STUBBORN)
     assert holder.stdout is not None
     group = int(await holder.stdout.readline())
     async with (
-        AsyncMongoClient(standalone.uri) as client,
+        AsyncMongoClient[dict[str, Any]](standalone.uri) as client,
         LockRepository(client.mongolock.locks) as locks,
     ):
         assert await locks.force_release(name)
