@@ -46,9 +46,7 @@ async def _run(locks: LockRepository, options: argparse.Namespace, signals: Sign
         except exits.CommandError as error:
             exits.say(f"{options.name!r}: {error}")
             return
-        if ended.lost:
-            exits.say(f"{options.name!r}: the lease was lost, and the command has ended")
-        elif ended.code != 0:
+        if ended.code != 0 and not ended.lost:
             exits.say(f"{options.name!r}: the command has failed: exit code {ended.code}")
         signals.end_if_told()
 

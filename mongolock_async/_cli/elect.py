@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from mongolock_async import Lease, LockRepository
 
-from . import exits
 from .child import check
 from .job import Job
 from .parser import add_grace, add_lease, command
@@ -49,7 +48,6 @@ async def _run(locks: LockRepository, options: argparse.Namespace, signals: Sign
                 code = ended.code
                 return
             signals.end_if_told()
-            exits.say(f"{options.name!r} was lost: the command has ended, and runs again once we lead")
             # The election cancels us when the lease is over. If it is renewed after all, we lead on.
             while lease.remaining <= job.grace(lease):
                 await asyncio.sleep(PERIOD)

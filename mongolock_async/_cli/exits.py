@@ -32,7 +32,8 @@ class UsageError(Exception):
 def say(text: str) -> None:
     """One line on standard error."""
     line = CREDENTIALS.sub("://***@", " ".join(text.split()))
-    print(f"mongolock: {line}", file=sys.stderr, flush=True)  # noqa: T201 - where a program says it
+    with contextlib.suppress(OSError):  # nobody listens any more: no reason to end
+        print(f"mongolock: {line}", file=sys.stderr, flush=True)  # noqa: T201 - where a program says it
 
 
 class CommandError(Exception):

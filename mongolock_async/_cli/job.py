@@ -99,8 +99,14 @@ class _Run:
         self._lease = lease
         self._ahead = min(AHEAD, PART * lease.ttl)
         self._warned = False
+        self._over = False
         self._left_behind: float | None = None
-        self.child = Child(job.words, _environment(lease), job.guard.input, job.guard.first(self._left))
+        guard = job.guard
+        try:
+            self.child = Child(job.words, _environment(lease), guard.input, guard.first(self._left))
+        except exits.CommandError:
+            guard.rest()  # it was told of the group before that was not to be
+            raise
 
     @property
     def _left(self) -> float:
@@ -123,10 +129,12 @@ class _Run:
             losing.cancel()
             struck = self._job.guard.strikes
             self._job.guard.rest()
+        if struck or not self._lease.held:
+            self._say_that_it_is_over()
         if cancelled is not None:
             raise cancelled
         assert self.child.code is not None  # it is gone
-        return Ended(self.child.code, self._warned or struck or not self._lease.held)
+        return Ended(self.child.code, self._warned or self._over)
 
     def _tended(self) -> float:
         """Do what is to be done now; the seconds until it is to be looked at again."""
@@ -137,7 +145,7 @@ class _Run:
             self._say_what_is_left_behind()
         left = self._left
         if left <= 0 or guard.strikes:
-            self._warned = True
+            self._say_that_it_is_over()
             child.send(signal.SIGKILL)
             return LOOK_EVERY
         guard.kill_in(child.group, left)
@@ -170,6 +178,11 @@ class _Run:
         if number in WANTS_IT and not stopped:  # it would ask again and again, and never get it
             child.send(signal.SIGHUP)
         child.send(signal.SIGCONT)
+
+    def _say_that_it_is_over(self) -> None:
+        if not self._over:
+            self._over = True
+            exits.say(f"the lease of {self._lease.name!r} was lost: the command is killed")
 
     def _say_what_is_left_behind(self) -> None:
         now = asyncio.get_running_loop().time()

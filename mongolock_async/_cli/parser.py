@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn, Self
 
@@ -86,11 +87,19 @@ def add_grace(parser: Parser) -> None:
     """How long a command has to end."""
     parser.add_argument(
         "--grace",
-        type=float,
+        type=seconds,
         metavar="S",
         help="seconds before the end of a lease that is not renewed at which the command gets TERM; it gets "
         "KILL just before the end; at most half the ttl; default: 5, or a third of the ttl",
     )
+
+
+def seconds(text: str) -> float:
+    """None, or some; raises what argparse makes a line of."""
+    some = float(text)
+    if not 0 <= some < math.inf:
+        raise argparse.ArgumentTypeError(f"must be 0 or more, not {text}")
+    return some
 
 
 def parsed(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:

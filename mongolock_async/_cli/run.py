@@ -23,6 +23,8 @@ USAGE = (
 )
 # Seconds that we wait for the server's word on a release.
 WORD = 5.0
+# An exit code is a byte.
+LARGEST = 255
 
 
 def add(subparsers: Subparsers) -> None:
@@ -36,7 +38,7 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument(
         "-E",
         "--conflict-exit-code",
-        type=int,
+        type=exit_code,
         default=exits.BUSY,
         metavar="CODE",
         dest="busy",
@@ -58,6 +60,14 @@ def add(subparsers: Subparsers) -> None:
     )
     add_grace(parser)
     parser.add_argument("name", metavar="NAME", help="of the lock")
+
+
+def exit_code(text: str) -> int:
+    """One that a program may have; raises what argparse makes a line of."""
+    code = int(text)
+    if not 0 <= code <= LARGEST:
+        raise argparse.ArgumentTypeError(f"must be 0 to {LARGEST}, not {text}")
+    return code
 
 
 async def run(locks: LockRepository, options: argparse.Namespace) -> int:
@@ -85,10 +95,9 @@ async def _under(lease: Lease, job: Job) -> int:
     finally:
         job.signals.are_too_late()
         ours = await released(lease)
-    if ended.lost or not ours:
-        exits.say(f"the lease of {lease.name!r} was lost")
-        return exits.LOST
-    return ended.code
+    if not (ended.lost or ours):
+        exits.say(f"the lease of {lease.name!r} was lost before the command had ended")
+    return ended.code if ours and not ended.lost else exits.LOST
 
 
 async def released(lease: Lease) -> bool:

@@ -22,8 +22,8 @@ ENDING = (
 )
 # Those that mean something to a command that runs, and nothing to one that waits.
 OTHERS = (signal.SIGTSTP, signal.SIGCONT, signal.SIGWINCH)
-# A command that goes on after one of them was not ended by it.
-FOR_GOOD = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM}
+# Those that mean the end also of what goes on after the command. HUP may mean: read your settings again.
+FOR_GOOD = {signal.SIGINT, signal.SIGQUIT, signal.SIGTERM}
 
 
 class Signals:
@@ -37,6 +37,7 @@ class Signals:
 
     def __init__(self) -> None:
         self.last: int | None = None
+        self._to_end = False
         self._child: Child | None = None
         self._work: asyncio.Task[int] | None = None
 
@@ -71,15 +72,17 @@ class Signals:
 
     def forward_no_more(self) -> None:
         """It is gone."""
-        if self._child is not None and self._child.killer == signal.SIGINT:
-            self.last = signal.SIGINT  # it had the terminal, and Ctrl-C was for all of us
+        killer = None if self._child is None else self._child.killer
+        if killer == signal.SIGINT:
+            self.last = killer  # it may have had the terminal, and Ctrl-C was for all of us
+        self._to_end |= killer is not None and killer == self.last
         self._child = None
         for number in OTHERS:
             asyncio.get_running_loop().remove_signal_handler(number)
 
     def end_if_told(self) -> None:
         """Of one who would go on after the command: end, if a signal was meant to end it."""
-        if self.last in FOR_GOOD and self._work is not None:
+        if self._to_end and self._work is not None:
             self._work.cancel()
 
     def are_too_late(self) -> None:
@@ -91,5 +94,6 @@ class Signals:
             self.last = number
         if self._child is not None:
             self._child.send(number)
+            self._to_end |= number in FOR_GOOD
         elif self._work is not None and number in ENDING:
             self._work.cancel()

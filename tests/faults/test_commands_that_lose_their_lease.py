@@ -132,6 +132,36 @@ async def test_none_is_left_after_the_silence_of_the_server() -> None:
         assert [await two.seen() for two in pairs] == ["none", "none", "none"]
 
 
+async def test_a_command_that_ends_when_it_is_told_is_not_killed(standalone: Mongod) -> None:
+    tidy = 'trap "echo tidied; exit 0" TERM; echo begun; sleep 600 & wait'
+    async with Way(standalone.uri).laid() as way:
+        words = ("run", "--ttl", str(TTL), uuid.uuid4().hex, "--", "sh", "-c", tidy)
+        holder = await begun(way.uri, *words)
+        assert holder.stdout is not None
+        assert await holder.stdout.readline() == b"begun\n"
+        way.cut()
+        output, said = await holder.communicate()
+    assert (output, holder.returncode) == (b"tidied\n", 76)
+    assert b"told to end" in said
+    assert b"killed" not in said
+
+
+async def test_a_leader_that_is_cut_off_leaves_none_to_the_next_one(standalone: Mongod) -> None:
+    name = uuid.uuid4().hex
+    words = ("elect", "--ttl", str(TTL), name, "--", "sh", "-c")
+    async with Way(standalone.uri).laid() as way:
+        leader = await begun(way.uri, *words, STUBBORN)
+        assert leader.stdout is not None
+        group = int(await leader.stdout.readline())
+        way.cut()
+        next_one = await begun(standalone.uri, *words, LEFT, str(group))
+        output, _ = await next_one.communicate()
+        assert (output, next_one.returncode) == (b"none\n", 0)
+        leader.send_signal(signal.SIGTERM)
+        assert await leader.wait() == 128 + signal.SIGTERM
+        await leader.communicate()
+
+
 async def test_one_whose_lease_was_forced_is_killed_when_it_learns_of_it(
     standalone: Mongod,
 ) -> None:
