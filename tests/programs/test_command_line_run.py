@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -99,6 +100,18 @@ def test_the_children_of_a_killed_mongolock_die(mongolock: Start, name: str) -> 
     group = int(line(holder))
     holder.kill()
     while is_left(group):
+        pass
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, the guard alone does it")
+def test_the_command_dies_with_us_where_the_guard_is_dead_too(mongolock: Start, name: str) -> None:
+    holder = mongolock("run", name, "--", "sh", "-c", "echo $$; exec sleep 60")
+    command = int(line(holder))
+    children = Path(f"/proc/{holder.pid}/task/{holder.pid}/children").read_text().split()
+    (guard,) = {int(child) for child in children} - {command}
+    os.kill(guard, signal.SIGKILL)
+    holder.kill()
+    while is_left(command):
         pass
 
 
