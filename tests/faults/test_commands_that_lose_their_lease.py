@@ -133,7 +133,7 @@ async def test_none_is_left_after_the_silence_of_the_server() -> None:
 
 
 async def test_a_command_that_ends_when_it_is_told_is_not_killed(standalone: Mongod) -> None:
-    tidy = 'trap "echo tidied; exit 0" TERM; echo begun; sleep 600 & wait'
+    tidy = 'trap "echo tidied; exit 0" TERM; echo begun; while :; do sleep 0.1; done'
     async with Way(standalone.uri).laid() as way:
         words = ("run", "--ttl", str(TTL), uuid.uuid4().hex, "--", "sh", "-c", tidy)
         holder = await begun(way.uri, *words)

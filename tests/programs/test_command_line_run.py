@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -72,7 +73,12 @@ def test_one_who_does_not_wait_ends_with_75_or_what_it_chooses(mongolock: Start,
 
 def test_signals_are_for_the_command_while_it_runs(mongolock: Start, name: str, lock: Any) -> None:
     holder = mongolock(
-        "run", name, "--", "sh", "-c", 'trap "echo heard; exit 5" HUP; echo begun; sleep 60 & wait'
+        "run",
+        name,
+        "--",
+        "sh",
+        "-c",
+        'trap "echo heard; exit 5" HUP; echo begun; while :; do sleep 0.1; done',
     )
     assert line(holder) == "begun"
     holder.send_signal(signal.SIGHUP)
@@ -89,6 +95,7 @@ def test_a_signal_ends_one_who_waits_and_leaves_nothing_in_the_queue(
     waiter = mongolock("run", name, "--", "echo", "ran")
     while not lock()["queue"]:
         assert waiter.poll() is None
+        time.sleep(0.01)
     waiter.send_signal(signal.SIGTERM)
     assert waiter.communicate() == ("", "")
     assert waiter.returncode == 128 + signal.SIGTERM
@@ -100,7 +107,7 @@ def test_the_children_of_a_killed_mongolock_die(mongolock: Start, name: str) -> 
     group = int(line(holder))
     holder.kill()
     while is_left(group):
-        pass
+        time.sleep(0.01)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, the guard alone does it")
@@ -112,7 +119,7 @@ def test_the_command_dies_with_us_where_the_guard_is_dead_too(mongolock: Start, 
     os.kill(guard, signal.SIGKILL)
     holder.kill()
     while is_left(command):
-        pass
+        time.sleep(0.01)
 
 
 def test_a_lock_is_held_until_all_that_the_command_has_started_is_gone(
