@@ -23,11 +23,7 @@ if os.name == "posix":  # they need process groups
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the arguments say; None: those of this process. The exit code."""
-    parser = Parser.of_program()
-    subparsers = parser.add_subparsers(title="commands", dest="noun", required=True, metavar="COMMAND")
-    for command in COMMANDS:
-        command.add(subparsers)
-    options = parsed(parser, sys.argv[1:] if arguments is None else arguments)
+    options = parsed(program(), sys.argv[1:] if arguments is None else arguments)
     try:
         with exits.log_shown():
             return asyncio.run(_done(options))
@@ -39,6 +35,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return exits.by_signal(signal.SIGPIPE)
     except Exception as error:  # noqa: BLE001 - any error is one line, and a code
         return exits.told(error)
+
+
+def program() -> Parser:
+    """All of its words."""
+    parser = Parser.of_program()
+    subparsers = parser.add_subparsers(title="commands", dest="noun", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        command.add(subparsers)
+    return parser
 
 
 async def _done(options: argparse.Namespace) -> int:

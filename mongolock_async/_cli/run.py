@@ -78,7 +78,7 @@ async def run(locks: LockRepository, options: argparse.Namespace) -> int:
 
 async def _run(locks: LockRepository, options: argparse.Namespace, signals: Signals) -> int:
     check(options.words)
-    lock = _lock(locks, options)
+    lock = lock_of(locks, options)
     with Job(options.words, options.grace, signals) as job:
         try:
             lease = await lock.acquire(0 if options.nonblock else options.wait, keep_alive=True)
@@ -110,7 +110,8 @@ async def released(lease: Lease) -> bool:
         return True
 
 
-def _lock(locks: LockRepository, options: argparse.Namespace) -> Lock:
+def lock_of(locks: LockRepository, options: argparse.Namespace) -> Lock:
+    """The lock that the words mean."""
     name, ttl, at_least = options.name, options.ttl, options.at_least
     if options.count is not None:
         return locks.semaphore(name, options.count, weight=options.weight, ttl=ttl, at_least=at_least)

@@ -48,7 +48,7 @@ class Pair:
 @asynccontextmanager
 async def pair(holders_uri: str, uri: str) -> AsyncIterator[Pair]:
     name = uuid.uuid4().hex
-    words = ("run", "--ttl", str(TTL), "--grace", "1", name, "--", "sh", "-c")
+    words = ("run", "--ttl", str(TTL), "--grace", "0.5", name, "--", "sh", "-c")
     holder = await begun(holders_uri, *words, STUBBORN)
     assert holder.stdout is not None
     group = int(await holder.stdout.readline())
@@ -64,17 +64,13 @@ async def pair(holders_uri: str, uri: str) -> AsyncIterator[Pair]:
                 lock = await locks.get(name)
                 return lock is not None and len(lock.queue) == 1
 
-            try:
-                await until(waits, within=30)
-            except TimeoutError:
-                print(name, holders_uri, await locks.get(name))
-                raise
+            await until(waits, within=120)
         yield Pair(holder, group, waiter)
     finally:
         for process in (holder, waiter):
             with suppress(ProcessLookupError):
                 process.kill()
-            print(process.returncode, await process.communicate())
+            await process.communicate()
         with suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)
 

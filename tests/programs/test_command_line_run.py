@@ -78,7 +78,7 @@ def test_signals_are_for_the_command_while_it_runs(mongolock: Start, name: str, 
         "--",
         "sh",
         "-c",
-        'trap "echo heard; exit 5" HUP; echo begun; while :; do sleep 0.1; done',
+        'trap "echo heard; exit 5" HUP; echo begun; while :; do :; done',
     )
     assert line(holder) == "begun"
     holder.send_signal(signal.SIGHUP)
@@ -137,16 +137,7 @@ def test_a_lock_is_held_until_all_that_the_command_has_started_is_gone(
     assert lock()["holders"] == []
 
 
-def test_readers_run_beside_each_other(mongolock: Start, name: str) -> None:
-    reader = mongolock("run", "--read", name, "--", "sh", "-c", "echo begun; exec sleep 60")
-    assert line(reader) == "begun"
-    another = mongolock("run", "-n", "--read", name, "--", "echo", "ran")
-    writer = mongolock("run", "-n", "--write", name, "--", "echo", "ran")
-    assert (another.communicate()[0], writer.wait()) == ("ran\n", 75)
-
-
 def test_a_command_that_is_not_there_is_not_waited_for(mongolock: Start, name: str, lock: Any) -> None:
     missing = mongolock("run", name, "--", "/no/such/command")
-    refused = mongolock("run", name, "--", "/etc/passwd")
-    assert [process.wait() for process in (missing, refused)] == [127, 126]
+    assert missing.wait() == 127
     assert lock() is None

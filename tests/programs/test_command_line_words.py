@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from mongolock_async._cli import exits, main
+from mongolock_async import LockRepository
+from mongolock_async._cli import exits, main, program
+from mongolock_async._cli.child import check
+from mongolock_async._cli.parser import parsed
+from mongolock_async._cli.run import lock_of
+from mongolock_async.testing import MemoryLocks
 
 SECRET = "pa:ss/w@rd"
 
@@ -71,6 +78,37 @@ def test_a_server_that_is_not_there_is_69_and_its_password_not_shown(
     assert code == 69
     assert "ServerSelectionTimeoutError" in line
     assert "secret" not in line
+
+
+async def test_the_kind_of_a_lock_is_what_the_words_say() -> None:
+    async with LockRepository(MemoryLocks()) as locks:
+
+        async def had(*words: str) -> bool:
+            options = parsed(program(), ["run", *words, "--", "true"])
+            return await lock_of(locks, options).obtain(keep_alive=True) is not None
+
+        assert [await had(name) for name in ("mutex", "mutex")] == [True, False]
+        assert [await had(f"--{how}", "rw") for how in ("read", "read", "write")] == [True, True, False]
+        assert [await had("--count", "3", "--weight", "2", "sem") for _ in range(2)] == [True, False]
+        assert await had("--count", "3", "sem")
+        assert [await had(*more, "short") for more in (["--ttl", "5", "--at-least", "9"], [])] == [
+            True,
+            False,
+        ]
+
+
+@pytest.mark.parametrize("words", [("--weight", "2"), ("--read", "--at-least", "9")])
+def test_options_that_do_not_go_together_are_refused(words: tuple[str, ...]) -> None:
+    options = parsed(program(), ["run", *words, "cron", "--", "true"])
+    with pytest.raises(exits.UsageError, match="go"):
+        lock_of(LockRepository(MemoryLocks()), options)
+
+
+def test_a_program_that_may_not_be_run_is_126(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("")
+    with pytest.raises(exits.CommandError, match="cannot be run") as refused:
+        check([str(tmp_path / "text")])
+    assert refused.value.code == 126
 
 
 def test_a_line_shows_no_password_whoever_wrote_it(capsys: pytest.CaptureFixture[str]) -> None:
