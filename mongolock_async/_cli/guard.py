@@ -23,6 +23,8 @@ from typing import Self
 CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 # Seconds between two looks at it: a suspended machine may stop what waits.
 LOOK_EVERY = 0.5
+# Seconds that we wait for its end.
+GOODBYE = 1.0
 
 
 def now() -> float:
@@ -62,7 +64,8 @@ class Guard:
         """It ends, and kills what it was told last, unless that was none."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):  # somebody has stopped it
+            self._process.wait(GOODBYE)
 
     @property
     def strikes(self) -> bool:

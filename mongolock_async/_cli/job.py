@@ -128,7 +128,8 @@ class _Run:
         finally:
             losing.cancel()
             struck = self._job.guard.strikes
-            self._job.guard.rest()
+            if self.child.gone:  # else, something is wrong with us, and the guard kills it when we end
+                self._job.guard.rest()
         if struck or not self._lease.held:
             self._say_that_it_is_over()
         if cancelled is not None:
