@@ -35,6 +35,15 @@ def started(uri: str, *words: str, stdin: int = subprocess.DEVNULL) -> subproces
     )
 
 
+def ended(process: subprocess.Popen[str]) -> None:
+    """It is; whatever it has left behind may still write to its pipes."""
+    process.kill()
+    process.wait()
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+
+
 async def begun(uri: str, *words: str) -> asyncio.subprocess.Process:
     """The same, for a test that awaits."""
     return await asyncio.create_subprocess_exec(

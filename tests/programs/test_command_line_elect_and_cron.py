@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from commandline import is_left, started
+from commandline import ended, is_left, started
 from pymongo import MongoClient
 
 from mongolock_async.testing import Mongod
@@ -33,8 +33,7 @@ def mongolock(standalone: Mongod) -> Iterator[Start]:
 
     yield start
     for process in processes:
-        process.kill()
-        process.communicate()
+        ended(process)
 
 
 def line(process: subprocess.Popen[str]) -> str:

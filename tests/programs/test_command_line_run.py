@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commandline import STUBBORN, is_left, started
+from commandline import STUBBORN, ended, is_left, started
 from pymongo import MongoClient
 
 from mongolock_async.testing import Mongod
@@ -36,8 +36,7 @@ def mongolock(standalone: Mongod) -> Iterator[Start]:
 
     yield start
     for process in processes:
-        process.kill()
-        process.communicate()
+        ended(process)
 
 
 @pytest.fixture
@@ -78,10 +77,10 @@ def test_signals_are_for_the_command_while_it_runs(mongolock: Start, name: str, 
         "--",
         "sh",
         "-c",
-        'trap "echo heard; exit 5" HUP; echo begun; while :; do :; done',
+        'trap "echo heard; exit 5" USR1; echo begun; while :; do :; done',
     )
     assert line(holder) == "begun"
-    holder.send_signal(signal.SIGHUP)
+    holder.send_signal(signal.SIGUSR1)
     assert holder.communicate() == ("heard\n", "")
     assert holder.returncode == 5
     assert lock()["holders"] == []
