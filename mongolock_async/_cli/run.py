@@ -119,7 +119,5 @@ def lock_of(locks: LockRepository, options: argparse.Namespace) -> Lock:
         raise exits.UsageError("--weight goes with --count N")
     if not (options.read or options.write):
         return locks.lock(name, ttl=ttl, at_least=at_least)
-    if at_least is not None:
-        raise exits.UsageError("--at-least does not go with --read and --write")
-    both = locks.rwlock(name, ttl=ttl)
+    both = locks.rwlock(name, ttl=ttl, at_least=at_least)
     return both.read() if options.read else both.write()
