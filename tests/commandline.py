@@ -84,6 +84,10 @@ class Way:
         """From now on."""
         self._open.clear()
 
+    def mend(self) -> None:
+        """What was held up arrives."""
+        self._open.set()
+
     @asynccontextmanager
     async def laid(self) -> AsyncIterator[Way]:
         """It is there during the block."""

@@ -158,6 +158,23 @@ async def test_a_leader_that_is_cut_off_leaves_none_to_the_next_one(standalone: 
         await leader.communicate()
 
 
+async def test_a_leader_whose_lease_was_in_danger_only_runs_its_command_again(standalone: Mongod) -> None:
+    says = 'trap "exit 0" TERM; echo $MONGOLOCK_TOKEN; while :; do sleep 0.1; done'
+    async with Way(standalone.uri).laid() as way:
+        words = ("elect", "--ttl", "20", "--grace", "10", uuid.uuid4().hex, "--", "sh", "-c", says)
+        leader = await begun(way.uri, *words)
+        assert leader.stdout is not None
+        assert leader.stderr is not None
+        token = await leader.stdout.readline()
+        way.cut()
+        assert b"told to end" in await leader.stderr.readline()
+        way.mend()
+        assert await leader.stdout.readline() == token
+        leader.send_signal(signal.SIGTERM)
+        await leader.communicate()
+        assert leader.returncode == 0
+
+
 async def test_one_whose_lease_was_forced_is_killed_when_it_learns_of_it(
     standalone: Mongod,
 ) -> None:
