@@ -164,7 +164,8 @@ class _Run:
         number, child.stopper = child.stopper, None
         if not terminal.is_there or number not in STOPS:
             return
-        if number in WANTS_IT and terminal.ours:
+        asked = self._job.signals.have_asked_to_stop()
+        if number in WANTS_IT and terminal.ours and not asked:
             terminal.lend(child.group)
             child.send(signal.SIGCONT)
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 from collections.abc import Coroutine
 from typing import Any
@@ -24,6 +25,8 @@ ENDING = (
 OTHERS = (signal.SIGTSTP, signal.SIGCONT, signal.SIGWINCH)
 # Those that mean the end also of what goes on after the command. HUP may mean: read your settings again.
 FOR_GOOD = {signal.SIGINT, signal.SIGQUIT, signal.SIGTERM}
+# Seconds.
+JUST_NOW = 1.0
 
 
 class Signals:
@@ -38,6 +41,7 @@ class Signals:
     def __init__(self) -> None:
         self.last: int | None = None
         self._to_end = False
+        self._stop_asked = -math.inf
         self._child: Child | None = None
         self._work: asyncio.Task[int] | None = None
 
@@ -85,6 +89,15 @@ class Signals:
         if self._to_end and self._work is not None:
             self._work.cancel()
 
+    def have_asked_to_stop(self) -> bool:
+        """Whether Ctrl-Z has come just now, and nobody has taken note of it.
+
+        It may have come while the command was stopped as one that wants the terminal, and to continue that
+        would undo it.
+        """
+        asked, self._stop_asked = self._stop_asked, -math.inf
+        return asyncio.get_running_loop().time() - asked < JUST_NOW
+
     def are_too_late(self) -> None:
         """There is nothing left for them to end."""
         self._work = None
@@ -94,6 +107,8 @@ class Signals:
             self.last = number
         if self._child is not None:
             self._child.send(number)
+            if number == signal.SIGTSTP:
+                self._stop_asked = asyncio.get_running_loop().time()
             self._to_end |= number in FOR_GOOD
         elif self._work is not None and number in ENDING:
             self._work.cancel()
