@@ -1,0 +1,52 @@
+"""``mongolock``: the locks of a collection, from a shell. It stands on the public names of the package."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+from . import exits
+from .connection import connected
+from .parser import Parser, parsed
+
+COMMANDS: list[ModuleType] = []
+if os.name == "posix":  # they need process groups
+    from . import cron, elect, run
+
+    COMMANDS += [run, elect, cron]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the arguments say; None: those of this process. The exit code."""
+    options = parsed(program(), sys.argv[1:] if arguments is None else arguments)
+    try:
+        with exits.log_shown():
+            return asyncio.run(_done(options))
+    except (KeyboardInterrupt, exits.Interrupted):
+        return exits.interrupted()
+    except BrokenPipeError:
+        # Whoever read our output is gone, as ``head`` is. Python would write the rest of it at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exits.by_signal(signal.SIGPIPE)
+    except Exception as error:  # noqa: BLE001 - any error is one line, and a code
+        return exits.told(error)
+
+
+def program() -> Parser:
+    """All of its words."""
+    parser = Parser.of_program()
+    subparsers = parser.add_subparsers(title="commands", dest="noun", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        command.add(subparsers)
+    return parser
+
+
+async def _done(options: argparse.Namespace) -> int:
+    async with connected(options) as locks:
+        code: int = await options.run(locks, options)
+        return code

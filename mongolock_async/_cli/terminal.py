@@ -1,0 +1,78 @@
+"""The terminal that we were started at, which one process group at a time may read.
+
+The command is in a group of its own. It gets the terminal when it wants to read it, or to change its
+settings, and not before: whoever is in a pipeline with us would lose it, and a script around us would not
+hear of Ctrl-C. The kernel stops a group that reads what it has not got; that is how we know.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+
+WANTS_IT = {signal.SIGTTIN, signal.SIGTTOU}
+STOPS = {signal.SIGTSTP, *WANTS_IT}
+
+
+class Terminal:
+    """Ours, if we have one.
+
+    Attributes:
+        lent: whether the command has it.
+    """
+
+    def __init__(self) -> None:
+        self.lent = False
+        self._file: int | None = None
+        with contextlib.suppress(OSError):
+            self._file = os.open("/dev/tty", os.O_RDWR)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether we have one."""
+        return self._file is not None
+
+    @property
+    def ours(self) -> bool:
+        """Whether our process group may read it: it does not run in the background."""
+        return self._foreground() == os.getpgrp()
+
+    def lend(self, group: int) -> None:
+        """Give it to that group."""
+        self.lent = self._give(group)
+
+    def take_back(self) -> None:
+        """It is ours again, if that group had it."""
+        if self.lent:
+            self._give(os.getpgrp())
+        self.lent = False
+
+    def stop_us(self) -> bool:
+        """As Ctrl-Z does it; it returns when we go on. False: nobody could do that, and we did not stop."""
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCONT})
+        try:
+            signal.raise_signal(signal.SIGTSTP)
+            return signal.SIGCONT in signal.sigpending()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def _foreground(self) -> int | None:
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                return os.tcgetpgrp(self._file)
+        return None
+
+    def _give(self, group: int) -> bool:
+        if self._file is None:
+            return False
+        # Whoever gives it away from the background would be stopped.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
+        try:
+            os.tcsetpgrp(self._file, group)
+        except OSError:  # it hung up, or the group is gone
+            return False
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return True
