@@ -27,7 +27,7 @@ MakeRepository = Callable[..., LockRepository]
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 # Rooms whose tests need no server, and run in virtual time.
-VIRTUAL = {"engine", "api", "memory"}
+VIRTUAL = {"engine", "api", "memory", "cli"}
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, LoopFactory]:

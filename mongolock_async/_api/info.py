@@ -21,6 +21,7 @@ class Holder:
             holder may believe in its lease for so long, at most.
         ttl: seconds that it lives from each renewal. A lease that is kept alive is renewed every third of
             them: by then its holder knows that it was forced, if it can reach MongoDB.
+        value: what it tells all as a leader (``election``); "" if there is nothing.
     """
 
     owner: Owner
@@ -29,6 +30,7 @@ class Holder:
     age: float
     remaining: float
     ttl: float
+    value: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ def _holder(person: Person) -> Holder:
         age=person["age_ms"] / 1000,
         remaining=person["left_ms"] / 1000,
         ttl=person["ttl_ms"] / 1000,
+        value=person.get("value", ""),
     )
 
 

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from . import exits
+from . import exits, ls, release, resize, show, watch
 from .connection import connected
 from .parser import Parser, parsed
 
-COMMANDS: list[ModuleType] = []
+COMMANDS: list[ModuleType] = [ls, show, watch, release, resize]
 if os.name == "posix":  # they need process groups
     from . import cron, elect, run
 
-    COMMANDS += [run, elect, cron]
+    COMMANDS = [run, elect, cron, *COMMANDS]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the arguments say; None: those of this process. The exit code."""
     options = parsed(program(), sys.argv[1:] if arguments is None else arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that its encoding has no letters for
     try:
         with exits.log_shown():
             return asyncio.run(_done(options))

@@ -44,7 +44,7 @@ async def connected(options: argparse.Namespace) -> AsyncIterator[LockRepository
     try:
         # So that it is one line, and at once, of whatever the command would have met.
         await _meet(collection.database, options.patience)
-        locks = LockRepository(collection, command_timeout=options.patience)
+        locks = LockRepository(collection, command_timeout=options.patience, retention=options.retention)
         try:
             yield locks
         finally:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 from mongolock_async import LeaseLostError, LockBackendError, LockError, LockTimeoutError
 
+NOTHING = 1
 USAGE = 64
 MONGODB = 69
 INTERNAL = 70
@@ -70,6 +71,8 @@ def interrupted() -> int:
 def told(error: Exception) -> int:
     """Say it, and the exit code."""
     code = code_of(error)
+    if isinstance(error, ImportError) and str(error.name).startswith("rich"):
+        error = UsageError("this needs the extra cli: pip install 'mongolock-async[cli]'")
     say(str(error) if code != INTERNAL else f"internal error: {type(error).__name__}")
     return code
 

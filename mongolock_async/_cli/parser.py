@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn, Self
 
 from mongolock_async import LockRepository
+from mongolock_async._settings import DEFAULT_RETENTION
 
 from . import exits
 
@@ -33,7 +34,7 @@ class Parser(argparse.ArgumentParser):
             parents=[_where(None)],
             allow_abbrev=False,
         )
-        parser.set_defaults(words=None, patience=PATIENCE)
+        parser.set_defaults(words=None, patience=PATIENCE, retention=DEFAULT_RETENTION)
         return parser
 
     def error(self, message: str) -> NoReturn:

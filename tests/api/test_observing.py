@@ -27,6 +27,17 @@ async def test_a_lock_tells_its_holder_its_age_and_what_remains(
     assert (await look(others)).held
 
 
+async def test_of_a_leader_a_lock_tells_the_value_and_of_any_other_holder_nothing(
+    locks: LockRepository, memory: FaultyLocks
+) -> None:
+    await locks.election("scheduler", "http://10.0.0.7").obtain()
+    await locks.acquire("work")
+    values = [holder.value async for info in locks.list() for holder in info.holders]
+    assert values == ["http://10.0.0.7", ""]
+    assert (await look(locks, "scheduler")).holders[0].value == "http://10.0.0.7"
+    assert memory.sent["page"] == 1
+
+
 async def test_a_lock_tells_who_waits_in_their_order(locks: LockRepository, others: LockRepository) -> None:
     await locks.acquire("cron", ttl=600)
     waiting(locks, 7)

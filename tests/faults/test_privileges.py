@@ -78,6 +78,14 @@ async def test_a_user_is_refused_what_its_role_does_not_name(user: Make) -> None
         await locks.get("cron")
 
 
+async def test_to_find_is_enough_to_look_at_locks(user: Make, caplog: pytest.LogCaptureFixture) -> None:
+    await (await user(locks=LEAST)).locks.obtain("cron")
+    locks = (await user(locks=["find"])).locks
+    assert [info.name async for info in locks.list()] == ["cron"]
+    assert (await locks.get("cron")) is not None
+    assert warnings_of(caplog) == []
+
+
 async def test_the_least_are_enough_to_obtain_renew_and_release(
     user: Make, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -119,7 +119,7 @@ async def use(locks: LockRepository) -> None:
         assert_type(each.holders, tuple[Holder, ...])
         assert_type(each.queue, tuple[Waiter, ...])
         assert_type(each.held, bool)
-        assert_type([holder.ttl for holder in each.holders], list[float])
+        assert_type([(holder.ttl, holder.value) for holder in each.holders], list[tuple[float, str]])
     assert_type(await locks.force_release("cron"), bool)
     assert_type(await locks.force_release("cron", fencing_token=7), bool)
     stats = locks.stats()
