@@ -146,6 +146,7 @@ def test_one_that_was_stopped_for_longer_than_its_lease_is_killed(shell: Typed, 
     group = int(shell.until("="))
     shell.keys("\x1a")
     shell.until("Stopped")
+    shell.until(PROMPT)
     while is_left(group) and "Z" not in Path(f"/proc/{group}/stat").read_text().split():
         time.sleep(0.05)
     shell.line("fg")
