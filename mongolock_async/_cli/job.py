@@ -171,13 +171,13 @@ class _Run:
             return
         had_it = terminal.lent
         terminal.take_back()
-        stopped = terminal.stop_us()  # nothing is renewed meanwhile, and the guard kills the command in time
+        terminal.stop_us()  # nothing is renewed meanwhile, and the guard kills the command in time
         self._job.signals.forward(signal.SIGTSTP)
         if self._left <= 0 or self._job.guard.strikes:
             return
         if had_it and terminal.ours:
             terminal.lend(child.group)
-        if number in WANTS_IT and not stopped:  # it would ask again and again, and never get it
+        if number in WANTS_IT and not terminal.is_watched:  # it would ask again and again, and never get it
             child.send(signal.SIGHUP)
         child.send(signal.SIGCONT)
 

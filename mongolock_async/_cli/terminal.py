@@ -48,15 +48,18 @@ class Terminal:
             self._give(os.getpgrp())
         self.lent = False
 
-    def stop_us(self) -> bool:
-        """As Ctrl-Z does it; it returns when we go on. False: nobody could do that, and we did not stop."""
-        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCONT})
+    @property
+    def is_watched(self) -> bool:
+        """Whether there may be a shell that continues those who are stopped."""
         try:
-            signal.raise_signal(signal.SIGTSTP)
-            return signal.SIGCONT in signal.sigpending()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            return os.getsid(os.getppid()) == os.getsid(0)
+        except OSError:  # it is of another user
+            return False
+
+    def stop_us(self) -> None:
+        """As Ctrl-Z does it; it returns when we go on, and at once where nobody could continue us."""
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGTSTP)
 
     def _foreground(self) -> int | None:
         if self._file is not None:
