@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from math import fmod
 
 from mongolock_async._protocol.entry import PLACE_MS
 from mongolock_async._protocol.kind import MUTEX, Size
@@ -62,12 +63,12 @@ class Document(Transition):
         With a period, the one that lasts now is claimed: so many periods later.
         """
         due = tick.due_ms
-        current = due if tick.period_ms is None else now - (now - due) % tick.period_ms
+        current = due if tick.period_ms is None else now - int(fmod(now - due, tick.period_ms))
         joins = (self.boundary is None or self.boundary < current) and due <= now < tick.until_ms
         entry = Entry(lease, owner, 1, ttl, now, now + PLACE_MS)
         self._claim(now, entry, MUTEX, by, joins=joins)
         if any(holder.lease == lease and holder.by == by for holder in self.holders):
-            self.boundary = current
+            self.boundary = max(self.boundary or current, current)
             self.expires_at = max(self.expires_at or 0, current + tick.kept_ms)
 
     def ask(self, now: int, lease: str, *, by: str, mutex: bool = False, keeps: bool = False) -> None:

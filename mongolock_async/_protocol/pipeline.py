@@ -105,10 +105,12 @@ def claim_tick(
         ]
     }
     won = some("$holders", {"$and": [{"$eq": ["$$e.by", by]}, {"$eq": ["$$e.lease", lease]}]})
+    # Sent again to a primary whose clock is behind, it would find an earlier boundary, and undo its own.
+    served = {"$max": ["$boundary", current]}
     # The document must outlive the boundary that it remembers.
     lasts = {"$max": ["$expires_at", {"$add": [current, tick.kept_ms]}]}
     serve = {
-        "boundary": {"$cond": [won, current, "$boundary"]},
+        "boundary": {"$cond": [won, served, "$boundary"]},
         "expires_at": {"$cond": [won, lasts, "$expires_at"]},
     }
     entry = entry_of(lease, owner, ttl_ms, 1, now)

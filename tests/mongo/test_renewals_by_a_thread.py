@@ -73,6 +73,7 @@ async def test_a_lease_is_renewed_while_the_loop_stands_still(
     assert await is_free(locks)
 
 
+@pytest.mark.long
 @on_standalone
 async def test_a_place_is_refreshed_while_the_loop_stands_still(
     locks: LockRepository, others: LockRepository, renewing: CommandLog
@@ -110,7 +111,7 @@ async def test_a_command_that_hangs_holds_up_no_other(
         return renewing.counts == {"update": 1}
 
     thread = BlockingRenewer(renewals)
-    await fail("update", blockConnection=True, blockTimeMS=5_000)
+    await fail("update", blockConnection=True, blockTimeMS=1_000)
     hung = asyncio.create_task(thread.renew({"a": ("m.1", 1)}, 20))
     await until(is_sent)
     assert await thread.renew({"b": ("m.2", 2)}, 20) == set()

@@ -95,8 +95,10 @@ async def test_a_release_whose_answer_was_lost_calls_an_upgrade_all_the_same(
     upgrade = asyncio.create_task(lease.upgrade())
     await until(lambda: asyncio.sleep(0, reading(far)), within=30)
     await drained(far)
+    # A code after which the driver still believes in its servers, and so tries again at once.
     await fail(
-        "findAndModify", writeConcernError={"code": 91, "errmsg": "x", "errorLabels": ["RetryableWriteError"]}
+        "findAndModify",
+        writeConcernError={"code": 262, "errmsg": "x", "errorLabels": ["RetryableWriteError"]},
     )
     await other.release()
     await upgrade

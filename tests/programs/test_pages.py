@@ -28,6 +28,12 @@ TOLD = [
 ]
 
 
+@pytest.fixture(params=["motor", pytest.param("pymongo", marks=pytest.mark.long)])
+def driver(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
 def run(*arguments: str, uri: str = "", folder: Path = ROOT, **more: str) -> list[str]:
     """What a program prints that ends in order, and without a warning."""
     ended = subprocess.run(

@@ -105,6 +105,7 @@ async def test_another_leads_once_the_leader_is_told_to_end(
     assert int(one.removeprefix("leading with token ")) < int(other.removeprefix("leading with token "))
 
 
+@pytest.mark.long
 async def test_each_run_of_a_job_is_in_one_process(start: Callable[[str], Program], shop: Any) -> None:
     programs = [start("scheduled_jobs.py") for _ in range(2)]
     await reaches(lambda: shop.reports.count_documents({}), 2)
@@ -136,6 +137,7 @@ async def test_an_order_is_charged_once_however_often_its_button_is_pressed(
     assert sorted(payment["order"] for payment in shop.payments.find()) == ["0", "1", "2", "3", "4"]
 
 
+@pytest.mark.long
 async def test_an_order_that_another_request_has_is_a_conflict(
     standalone: Mongod, shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

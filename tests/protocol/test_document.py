@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from protocol.lock import Lock
+from protocol.lock import START, Lock
 
 # To make a sequence that fails a short one may take minutes.
 pytestmark = pytest.mark.timeout(400)
@@ -258,6 +258,18 @@ def agree(collection: Any, examples: int) -> None:
 
 def test_the_server_and_the_document_in_memory_agree_after_every_step(plain: Any) -> None:
     agree(plain, 50)
+
+
+def test_a_repeated_claim_by_a_clock_that_is_behind_keeps_its_boundary(plain: Any) -> None:
+    lock = Lock(plain)
+    first = {**TICKED, "late": 0, "lasts": 86_400_000, "period": 5_000}
+    lock.claim_tick(**TICKED | {"periods": 1})  # is not due; the next two are one command, sent twice
+    lock.claim_tick(**first | {"periods": -7})
+    assert lock.document.boundary == START
+    lock.time_passes(-300, 0)
+    lock.claim_tick(**first | {"periods": -6})
+    lock.check()
+    assert lock.document.boundary == START
 
 
 @pytest.mark.long

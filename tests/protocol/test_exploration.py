@@ -96,6 +96,7 @@ def test_the_docs_show_the_counter_example(mutation: Mutation) -> None:
     assert f"\n{rendered(mutation, counter_example(mutation))}\n" in DOCS.read_text()
 
 
+@pytest.mark.long
 def test_the_protocol_itself_keeps_it_where_the_mutation_breaks_it(mutation: Mutation) -> None:
     # One mutation is a clock that is ahead by more than the margin.
     within = tuple(ahead for ahead in mutation.bounds.ahead if ahead <= MARGIN)
