@@ -35,6 +35,18 @@ def started(uri: str, *words: str, stdin: int = subprocess.DEVNULL) -> subproces
     )
 
 
+def handed_over(how: str, *words: str) -> tuple[str, int]:
+    """What it prints, and its exit code; see ``programs/handed_over.py``."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "tests" / "programs" / "handed_over.py", how, *words],
+        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip(), done.returncode
+
+
 def ended(process: subprocess.Popen[str]) -> None:
     """It is; whatever it has left behind may still write to its pipes."""
     process.kill()

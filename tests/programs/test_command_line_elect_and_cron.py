@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from commandline import ended, is_left, started
+from commandline import ended, handed_over, is_left, started
 from pymongo import MongoClient
 
 from mongolock_async.testing import Mongod
@@ -61,6 +61,11 @@ def test_a_command_that_ends_by_itself_ends_the_election(mongolock: Start, name:
     leader = mongolock("elect", "--value", "here", name, "--", "sh", "-c", "exit 3")
     assert leader.communicate() == ("", "")
     assert leader.returncode == 3
+
+
+def test_a_renewal_that_fails_before_the_command_begins_does_not_end_the_election(name: str) -> None:
+    words = ("elect", "--ttl", "60", "--grace", "20", name, "--", "echo", "ran")
+    assert handed_over("unheard", *words) == ("ran", 0)
 
 
 def test_each_boundary_runs_in_one_process_and_a_failure_is_one_line(mongolock: Start, name: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commandline import STUBBORN, ended, is_left, started
+from commandline import STUBBORN, ended, handed_over, is_left, started
 from pymongo import MongoClient
 
 from mongolock_async.testing import Mongod
@@ -134,6 +134,11 @@ def test_a_lock_is_held_until_all_that_the_command_has_started_is_gone(
     fifo.write_text("\n")
     assert holder.wait() == 4
     assert lock()["holders"] == []
+
+
+def test_a_command_does_not_begin_under_a_lease_that_was_taken_away(name: str) -> None:
+    words = ("run", "--ttl", "60", "--grace", "20", name, "--", "echo", "ran")
+    assert handed_over("forced", *words) == ("", 76)
 
 
 def test_a_command_that_is_not_there_is_not_waited_for(mongolock: Start, name: str, lock: Any) -> None:
