@@ -189,6 +189,15 @@ def test_a_reader_who_is_gone_ends_ls_without_a_word(environment: dict[str, str]
     assert (ended.returncode, ended.stderr) == (128 + signal.SIGPIPE, b"")
 
 
+@pytest.mark.parametrize("words", [("ls",), ("show", "nightly-report", "--json")])
+def test_where_standard_output_is_closed_it_goes_nowhere(
+    environment: dict[str, str], words: tuple[str, ...]
+) -> None:
+    closed = ["sh", "-c", '"$@" >&-', "sh", *command(environment, *words)]
+    ended = subprocess.run(closed, env=environment, stderr=subprocess.PIPE, check=False)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
 def test_without_rich_a_table_is_refused_with_the_cure(environment: dict[str, str]) -> None:
     words = command(environment, "ls", before=WITHOUT_RICH)
     ended = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
