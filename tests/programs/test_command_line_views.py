@@ -153,6 +153,16 @@ def test_watch_leaves_the_terminal_as_it_was(
     assert rest == (b"mongolock: internal error: IndexError\r\n" if before else b"")
 
 
+@pytest.mark.parametrize("kind", ["dumb", "unknown"])
+def test_watch_refuses_a_terminal_that_nothing_can_be_drawn_on(
+    terminal: Open, environment: dict[str, str], kind: str
+) -> None:
+    environment["TERM"] = kind
+    mine = terminal("watch")
+    assert mine.exit_code() == 64
+    assert mine.shown.startswith(b"mongolock: watch needs a terminal")
+
+
 def test_watch_gives_the_terminal_back_while_it_is_suspended(terminal: Open) -> None:
     mine = terminal("watch")
     mine.read_until(b"q: leave")
