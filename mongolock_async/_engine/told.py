@@ -186,7 +186,7 @@ class ToldLease(LeaseStory):
         elif reason != RELEASED:
             self._loop.call_soon(self._lost if lost else self._end, str(reason))
 
-    def ends_with(self, release: asyncio.Task[bool] | asyncio.Task[None]) -> None:
+    def ends_with(self, release: asyncio.Task[bool] | asyncio.Task[bool | None]) -> None:
         """See ``LeaseStory``."""
         release.add_done_callback(self._released)
 
@@ -196,10 +196,10 @@ class ToldLease(LeaseStory):
             event = events.RenewedEvent(**self._lease(), duration=duration, remaining=remaining)
             self._listeners.tell(self._audience, LockListener.renewed, event)
 
-    def _released(self, release: asyncio.Task[bool] | asyncio.Task[None]) -> None:
+    def _released(self, release: asyncio.Task[bool] | asyncio.Task[bool | None]) -> None:
         if self._over:  # it is tried again, or it was over before
             return
-        if release.cancelled() or release.exception() is not None:
+        if release.cancelled() or release.exception() is not None or release.result() is None:
             self._let_go("unconfirmed")
         elif release.result() is False:
             self._lost(FORCED if self._holding.let_go else EXPIRED)
