@@ -16,6 +16,7 @@ import pytest
 from commandline import STUBBORN, ended, handed_over, is_left, started
 from pymongo import MongoClient
 
+from mongolock_async._cli.guard import Guard
 from mongolock_async.testing import Mongod
 
 Start = Callable[..., subprocess.Popen[str]]
@@ -119,6 +120,18 @@ def test_the_command_dies_with_us_where_the_guard_is_dead_too(mongolock: Start, 
     holder.kill()
     while is_left(command):
         time.sleep(0.01)
+
+
+def test_a_guard_that_is_stopped_holds_nobody_up() -> None:
+    with subprocess.Popen(["sleep", "60"], process_group=0) as command:
+        with Guard() as guard:
+            os.kill(guard._process.pid, signal.SIGSTOP)
+            while guard._process.poll() is None:  # a pipe has room for some thousand lines
+                guard.kill_in(command.pid, 3600)
+            guard.rest()
+        assert command.poll() is None
+        command.kill()
+    assert guard._process.returncode == -signal.SIGKILL
 
 
 def test_a_lock_is_held_until_all_that_the_command_has_started_is_gone(
