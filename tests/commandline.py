@@ -6,7 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,6 +16,8 @@ ROOT = Path(__file__).parents[1]
 STUBBORN = 'trap "" TERM HUP; sleep 600 & echo $$; sleep 600; sleep 600'
 # Says whether a process of group $1 is left.
 LEFT = "kill -0 -- -$0 2>/dev/null && echo left || echo none"
+
+Start = Callable[..., subprocess.Popen[str]]
 
 
 def environment(uri: str) -> dict[str, str]:
@@ -45,6 +47,12 @@ def handed_over(how: str, *words: str) -> tuple[str, int]:
         check=False,
     )
     return done.stdout.strip(), done.returncode
+
+
+def line(process: subprocess.Popen[str]) -> str:
+    """The next one that it prints."""
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
 
 
 def ended(process: subprocess.Popen[str]) -> None:

@@ -7,37 +7,16 @@ import signal
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from commandline import STUBBORN, ended, handed_over, is_left, started
+from commandline import STUBBORN, Start, handed_over, is_left, line
 from pymongo import MongoClient
 
 from mongolock_async._cli.guard import Guard
 from mongolock_async.testing import Mongod
-
-Start = Callable[..., subprocess.Popen[str]]
-
-
-@pytest.fixture
-def name() -> str:
-    return uuid.uuid4().hex
-
-
-@pytest.fixture
-def mongolock(standalone: Mongod) -> Iterator[Start]:
-    processes: list[subprocess.Popen[str]] = []
-
-    def start(*words: str) -> subprocess.Popen[str]:
-        processes.append(started(standalone.uri, *words))
-        return processes[-1]
-
-    yield start
-    for process in processes:
-        ended(process)
 
 
 @pytest.fixture
@@ -45,11 +24,6 @@ def lock(standalone: Mongod, name: str) -> Iterator[Callable[[], Any]]:
     """What the server knows of it."""
     with MongoClient[dict[str, Any]](standalone.uri) as client:
         yield lambda: client.mongolock.locks.find_one({"_id": name})
-
-
-def line(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    return process.stdout.readline().strip()
 
 
 def test_a_command_knows_its_lease_and_ends_us_with_its_code(mongolock: Start, name: str, lock: Any) -> None:
