@@ -42,6 +42,7 @@ def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
         (("run", "cron"), "write -- and then the command"),
         (("run", "cron", "--"), "no command behind --"),
         (("run", "--", "true"), "NAME"),
+        (("run", "--uri", "--", "true"), "see mongolock --help"),
         (("run", "--ttl", "long", "cron", "--", "true"), "--ttl"),
         (("run", "-n", "-w", "1", "cron", "--", "true"), "not allowed with"),
         (("cron", "* * * * *", "cron", "--", "true"), "--tz"),
