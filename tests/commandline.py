@@ -6,7 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,6 +16,8 @@ ROOT = Path(__file__).parents[1]
 STUBBORN = 'trap "" TERM HUP; sleep 600 & echo $$; sleep 600; sleep 600'
 # Says whether a process of group $1 is left.
 LEFT = "kill -0 -- -$0 2>/dev/null && echo left || echo none"
+
+Start = Callable[..., subprocess.Popen[str]]
 
 
 def environment(uri: str) -> dict[str, str]:
@@ -33,6 +35,24 @@ def started(uri: str, *words: str, stdin: int = subprocess.DEVNULL) -> subproces
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def handed_over(how: str, *words: str) -> tuple[str, int]:
+    """What it prints, and its exit code; see ``programs/handed_over.py``."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "tests" / "programs" / "handed_over.py", how, *words],
+        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip(), done.returncode
+
+
+def line(process: subprocess.Popen[str]) -> str:
+    """The next one that it prints."""
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
 
 
 def ended(process: subprocess.Popen[str]) -> None:

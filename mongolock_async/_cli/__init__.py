@@ -24,6 +24,7 @@ if os.name == "posix":  # they need process groups
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the arguments say; None: those of this process. The exit code."""
+    _open_what_is_closed()
     options = parsed(program(), sys.argv[1:] if arguments is None else arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name that its encoding has no letters for
@@ -47,6 +48,13 @@ def program() -> Parser:
     for command in COMMANDS:
         command.add(subparsers)
     return parser
+
+
+def _open_what_is_closed() -> None:
+    """A stream that was closed for us (``2>&-``) goes nowhere; Python would print to the other one."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123 - open until the end
 
 
 async def _done(options: argparse.Namespace) -> int:

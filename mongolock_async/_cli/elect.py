@@ -6,7 +6,7 @@ import argparse
 import asyncio
 from typing import TYPE_CHECKING
 
-from mongolock_async import Lease, LockRepository
+from mongolock_async import Lease, LockBackendError, LockRepository
 
 from .child import check
 from .job import Job
@@ -43,7 +43,11 @@ async def _run(locks: LockRepository, options: argparse.Namespace, signals: Sign
     async def serve(lease: Lease) -> None:
         nonlocal code
         while True:
-            ended = await job.run(lease)
+            try:
+                ended = await job.run(lease)
+            except LockBackendError:  # it was not renewed, and has not begun
+                await asyncio.sleep(PERIOD)
+                continue
             if not ended.lost:
                 code = ended.code
                 return

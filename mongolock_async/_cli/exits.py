@@ -22,8 +22,8 @@ LOST = 76
 NOT_EXECUTABLE = 126
 NOT_FOUND = 127
 
-# The user and the password of a URI, whatever is in them.
-CREDENTIALS = re.compile(r"://\S*@")
+# The user and the password of a URI, whatever is in them; of one of MongoDB, also spaces.
+CREDENTIALS = re.compile(r"(?:(?<=mongodb)|(?<=mongodb\+srv))://.*@|://\S*@")
 
 
 class UsageError(Exception):
@@ -73,7 +73,8 @@ def told(error: Exception) -> int:
     code = code_of(error)
     if isinstance(error, ImportError) and str(error.name).startswith("rich"):
         error = UsageError("this needs the extra cli: pip install 'mongolock-async[cli]'")
-    say(str(error) if code != INTERNAL else f"internal error: {type(error).__name__}")
+    why = f": {error.strerror}" if isinstance(error, OSError) else ""
+    say(str(error) if code != INTERNAL else f"internal error: {type(error).__name__}{why}")
     return code
 
 

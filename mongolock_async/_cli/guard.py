@@ -55,6 +55,7 @@ class Guard:
         )
         assert self._process.stdin is not None
         self.input = self._process.stdin.fileno()
+        os.set_blocking(self.input, False)
         self.deadline = math.inf
 
     def __enter__(self) -> Self:
@@ -87,8 +88,12 @@ class Guard:
 
     def _tell(self, group: int, deadline: float) -> None:
         self.deadline = deadline
-        with contextlib.suppress(BrokenPipeError):  # somebody has killed it: we go on without
+        try:
             os.write(self.input, line(group, deadline))
+        except BlockingIOError:  # stopped for long, it would act on old lines: we go on without
+            self._process.kill()
+        except BrokenPipeError:  # somebody has killed it: likewise
+            pass
 
 
 def main() -> None:

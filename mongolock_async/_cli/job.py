@@ -35,8 +35,8 @@ class Ended:
     """How the command has ended.
 
     Attributes:
-        code: its exit code, 128 + n after signal n.
-        lost: whether its lease was over, or in danger, so that it was told to end, or killed.
+        code: its exit code, 128 + n after signal n; ``exits.LOST``, if it had not begun.
+        lost: whether its lease was over, or in danger, so that it was told to end, killed, or not begun.
     """
 
     code: int
@@ -80,8 +80,10 @@ class Job:
             LockBackendError: the lease lives for less than its ttl yet, and could not be renewed.
             asyncio.CancelledError: raised when it was killed, and is gone.
         """
-        if lease.remaining <= self.grace(lease):
-            await lease.renew()  # one that was handed over to us lives for 10 s at first
+        # One that was handed over to us lives for 10 s at first.
+        if lease.remaining <= self.grace(lease) and not await lease.renew():
+            exits.say(f"the lease of {lease.name!r} was lost before the command had begun")
+            return Ended(exits.LOST, lost=True)
         run = _Run(self, lease)
         self.signals.forward_to(run.child)
         try:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Run = Callable[[LockRepository, argparse.Namespace], Awaitable[int]]
 
+PROGRAM = "mongolock"
 # Seconds until a command to MongoDB is given up; longer than an election takes.
 PATIENCE = 20.0
 
@@ -28,7 +29,7 @@ class Parser(argparse.ArgumentParser):
     def of_program(cls) -> Self:
         """For the words before the command."""
         parser = cls(
-            prog="mongolock",
+            prog=PROGRAM,
             description="Locks in MongoDB, for the shell. See docs/command_line.md.",
             epilog="Exit codes: those of the command it runs; 75 not free, 76 lost, 69 MongoDB, 64 usage.",
             parents=[_where(None)],
@@ -134,7 +135,7 @@ def _noun(arguments: Sequence[str]) -> str | None:
 
 def _where(default: str | None) -> Parser:
     """Where the locks are: may stand before the command, and behind it."""
-    parser = Parser(add_help=False, allow_abbrev=False)
+    parser = Parser(prog=PROGRAM, add_help=False, allow_abbrev=False)
     parser.add_argument(
         "--uri",
         default=default,

@@ -17,6 +17,9 @@ from .parser import command
 if TYPE_CHECKING:
     from .parser import Subparsers
 
+# What ``TERM`` says of a terminal that Rich draws nothing on.
+DUMB = {"dumb", "unknown"}
+
 
 def add(subparsers: Subparsers) -> None:
     """Its words."""
@@ -27,7 +30,7 @@ def add(subparsers: Subparsers) -> None:
 
 async def run(locks: LockRepository, options: argparse.Namespace) -> int:
     """Show them until the user leaves: 0; or until a signal ends it."""
-    if os.name != "posix" or not sys.stdout.isatty() or os.environ.get("TERM", "dumb") == "dumb":
+    if os.name != "posix" or not sys.stdout.isatty() or os.environ.get("TERM", "dumb").lower() in DUMB:
         raise exits.UsageError("watch needs a terminal that it can draw on; use ls")
     from .output import console  # noqa: PLC0415 - rich is optional, and takes its time
     from .screen import Screen  # noqa: PLC0415 - likewise

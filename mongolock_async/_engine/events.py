@@ -64,8 +64,8 @@ class AcquiredEvent(CallEvent):
 
     Attributes:
         fencing_token: of the lease; with the name, it tells one lease from all others.
-        hand_off: by the server's clock, from the grant to the first command of the new holder, of a lock
-            that was waited for; None: it was had at once.
+        hand_off: by the server's clock, from the grant to the first command of the new holder, of one that
+            stood in the lock's queue; None: it did not.
         boundary: of a schedule, in UTC; None: it is no schedule's.
         lag: of a schedule, by the server's clock, from the boundary to the claim; None: it is no schedule's.
     """

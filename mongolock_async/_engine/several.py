@@ -114,9 +114,12 @@ class Several:
             await asyncio.wait(leaving, timeout=WORD)
         _raise_loss(block, reasons, error, ours=ours)
 
-    async def _withdraw(self, holding: Holding) -> None:
-        await self._member.leases.withdrawals.withdraw(holding.name, holding.id, mutex=True)
+    async def _withdraw(self, holding: Holding) -> bool | None:
+        """True: it is given back; None: the server has not said so."""
+        withdrawals = self._member.leases.withdrawals
+        await withdrawals.withdraw(holding.name, holding.id, mutex=True)
         self._member.waiting.released(holding.name)
+        return None if holding.id in withdrawals.left_behind else True
 
     async def _end(self, holdings: Sequence[Holding]) -> list[str | None]:
         return await asyncio.gather(*map(self._member.end, holdings))

@@ -14,8 +14,8 @@ class LeaseStory:
     def ended(self, *, lost: bool) -> None:
         """It is over, as this process knows it."""
 
-    def ends_with(self, release: asyncio.Task[bool] | asyncio.Task[None]) -> None:
-        """Its holder has let it go; this task hears what the server says."""
+    def ends_with(self, release: asyncio.Task[bool] | asyncio.Task[bool | None]) -> None:
+        """Its holder has let it go; this task hears what the server says: whether it was ours, or None."""
 
 
 UNTOLD = LeaseStory()

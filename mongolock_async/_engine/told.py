@@ -17,6 +17,7 @@ from . import events
 from .holding import CLOSED, EXPIRED, EXPORTED, FORCED, RELEASED, Holding
 from .listeners import Listeners, LockListener
 from .refusal import AlreadyDoneError
+from .story import UNTOLD as OVER
 from .story import LeaseStory
 
 T = TypeVar("T")
@@ -185,7 +186,7 @@ class ToldLease(LeaseStory):
         elif reason != RELEASED:
             self._loop.call_soon(self._lost if lost else self._end, str(reason))
 
-    def ends_with(self, release: asyncio.Task[bool] | asyncio.Task[None]) -> None:
+    def ends_with(self, release: asyncio.Task[bool] | asyncio.Task[bool | None]) -> None:
         """See ``LeaseStory``."""
         release.add_done_callback(self._released)
 
@@ -195,10 +196,10 @@ class ToldLease(LeaseStory):
             event = events.RenewedEvent(**self._lease(), duration=duration, remaining=remaining)
             self._listeners.tell(self._audience, LockListener.renewed, event)
 
-    def _released(self, release: asyncio.Task[bool] | asyncio.Task[None]) -> None:
+    def _released(self, release: asyncio.Task[bool] | asyncio.Task[bool | None]) -> None:
         if self._over:  # it is tried again, or it was over before
             return
-        if release.cancelled() or release.exception() is not None:
+        if release.cancelled() or release.exception() is not None or release.result() is None:
             self._let_go("unconfirmed")
         elif release.result() is False:
             self._lost(FORCED if self._holding.let_go else EXPIRED)
@@ -209,14 +210,20 @@ class ToldLease(LeaseStory):
         self._let_go(ENDS[reason])
 
     def _let_go(self, outcome: Literal["released", "unconfirmed", "exported", "closed", "expired"]) -> None:
-        self._over = True
+        self._close()
         event = events.ReleasedEvent(**self._lease(), held=self._held or 0.0, outcome=outcome)
         self._listeners.tell(self._audience, LockListener.released, event)
 
     def _lost(self, reason: str) -> None:
-        self._over = True
+        self._close()
         event = events.LostEvent(**self._lease(), held=self._held or 0.0, reason=reason)
         self._listeners.tell(self._audience, LockListener.lost, event)
+
+    def _close(self) -> None:
+        self._over = True
+        self._holding.story = (
+            OVER  # else, the two would refer to each other, and wait for the garbage collector
+        )
 
     def _lease(self) -> _Lease:
         return {**_lock(self._holding.request), "fencing_token": self._holding.fencing_token}

@@ -22,7 +22,8 @@ async def page(link: Link, prefix: str, after: str | None, *, held: bool) -> Pag
     names = {"$gte": prefix} if after is None else {"$gt": after}
     wanted = {"_id": names, **(which if held else {})}
     with link.command("list", None):
-        those = link.local.find(wanted, projection.view(), sort={"_id": 1}, limit=-PAGE, batch_size=PAGE)
+        # One command, whose cursor is at its end then; but for a page of more than the 16 MB of an answer.
+        those = link.local.find(wanted, projection.view(), sort={"_id": 1}, limit=PAGE, batch_size=PAGE)
         found = await those.to_list(None)
     ours = [one for one in found if one["_id"].startswith(prefix)]
     locks = [(one["_id"], one["info"]) for one in ours if one["info"] is not None]

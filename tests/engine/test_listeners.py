@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
+import weakref
 from typing import Any
 
 import pytest
@@ -132,6 +134,27 @@ async def test_the_log_has_a_line_a_second_of_listeners_that_fail(
         "the event listener Harmful.acquired failed",
         "the event listener Harmful.busy failed (and 3 times since the last line)",
     ]
+
+
+@pytest.mark.parametrize("way", ["released", "lost", "exported"])
+async def test_a_lease_that_is_over_needs_no_garbage_collector(
+    make: MakeRepository, others: LockRepository, way: str
+) -> None:
+    locks = make(event_listeners=[LockListener()])
+    lease = await locks.acquire("cron", ttl=9, keep_alive=True)
+    holding = weakref.ref(lease._holding)
+    gc.disable()
+    try:
+        if way == "lost":
+            await others.force_release("cron")
+            await asyncio.sleep(4)
+        else:
+            await (lease.export() if way == "exported" else lease.release())
+        del lease
+        await asyncio.sleep(1)
+        assert holding() is None
+    finally:
+        gc.enable()
 
 
 def noting(init: Any, name: str, made: list[str]) -> Any:

@@ -114,6 +114,17 @@ async def test_what_was_had_of_several_in_vain_is_released(
     assert diary.last.outcome == "released"
 
 
+async def test_what_could_not_be_given_back_of_several_is_unconfirmed(
+    locks: LockRepository, others: LockRepository, diary: Diary, memory: FaultyLocks
+) -> None:
+    await others.acquire("b")
+    memory.faults = [lost("withdraw")]
+    assert await locks.lock_all("a", "b").obtain() is None
+    assert await others.obtain("a") is None
+    assert diary.told == ["acquired", "busy", "released"]
+    assert diary.last.outcome == "unconfirmed"
+
+
 async def test_a_leader_holds_a_lease(locks: LockRepository, diary: Diary) -> None:
     async def serve(lease: Lease) -> None:
         del lease

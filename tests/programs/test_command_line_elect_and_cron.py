@@ -4,41 +4,12 @@ from __future__ import annotations
 
 import select
 import signal
-import subprocess
-import uuid
-from collections.abc import Callable, Iterator
 from typing import Any
 
-import pytest
-from commandline import ended, is_left, started
+from commandline import Start, handed_over, is_left, line
 from pymongo import MongoClient
 
 from mongolock_async.testing import Mongod
-
-Start = Callable[..., subprocess.Popen[str]]
-
-
-@pytest.fixture
-def name() -> str:
-    return uuid.uuid4().hex
-
-
-@pytest.fixture
-def mongolock(standalone: Mongod) -> Iterator[Start]:
-    processes: list[subprocess.Popen[str]] = []
-
-    def start(*words: str) -> subprocess.Popen[str]:
-        processes.append(started(standalone.uri, *words))
-        return processes[-1]
-
-    yield start
-    for process in processes:
-        ended(process)
-
-
-def line(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    return process.stdout.readline().strip()
 
 
 def test_a_leader_that_was_forced_out_runs_its_command_again_once_it_leads(
@@ -61,6 +32,11 @@ def test_a_command_that_ends_by_itself_ends_the_election(mongolock: Start, name:
     leader = mongolock("elect", "--value", "here", name, "--", "sh", "-c", "exit 3")
     assert leader.communicate() == ("", "")
     assert leader.returncode == 3
+
+
+def test_a_renewal_that_fails_before_the_command_begins_does_not_end_the_election(name: str) -> None:
+    words = ("elect", "--ttl", "60", "--grace", "20", name, "--", "echo", "ran")
+    assert handed_over("unheard", *words) == ("ran", 0)
 
 
 def test_each_boundary_runs_in_one_process_and_a_failure_is_one_line(mongolock: Start, name: str) -> None:

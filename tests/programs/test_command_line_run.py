@@ -7,36 +7,16 @@ import signal
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from commandline import STUBBORN, ended, is_left, started
+from commandline import STUBBORN, Start, handed_over, is_left, line
 from pymongo import MongoClient
 
+from mongolock_async._cli.guard import Guard
 from mongolock_async.testing import Mongod
-
-Start = Callable[..., subprocess.Popen[str]]
-
-
-@pytest.fixture
-def name() -> str:
-    return uuid.uuid4().hex
-
-
-@pytest.fixture
-def mongolock(standalone: Mongod) -> Iterator[Start]:
-    processes: list[subprocess.Popen[str]] = []
-
-    def start(*words: str) -> subprocess.Popen[str]:
-        processes.append(started(standalone.uri, *words))
-        return processes[-1]
-
-    yield start
-    for process in processes:
-        ended(process)
 
 
 @pytest.fixture
@@ -44,11 +24,6 @@ def lock(standalone: Mongod, name: str) -> Iterator[Callable[[], Any]]:
     """What the server knows of it."""
     with MongoClient[dict[str, Any]](standalone.uri) as client:
         yield lambda: client.mongolock.locks.find_one({"_id": name})
-
-
-def line(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    return process.stdout.readline().strip()
 
 
 def test_a_command_knows_its_lease_and_ends_us_with_its_code(mongolock: Start, name: str, lock: Any) -> None:
@@ -121,6 +96,18 @@ def test_the_command_dies_with_us_where_the_guard_is_dead_too(mongolock: Start, 
         time.sleep(0.01)
 
 
+def test_a_guard_that_is_stopped_holds_nobody_up() -> None:
+    with subprocess.Popen(["sleep", "60"], process_group=0) as command:
+        with Guard() as guard:
+            os.kill(guard._process.pid, signal.SIGSTOP)
+            while guard._process.poll() is None:  # a pipe has room for some thousand lines
+                guard.kill_in(command.pid, 3600)
+            guard.rest()
+        assert command.poll() is None
+        command.kill()
+    assert guard._process.returncode == -signal.SIGKILL
+
+
 def test_a_lock_is_held_until_all_that_the_command_has_started_is_gone(
     mongolock: Start, name: str, lock: Any, tmp_path: Path
 ) -> None:
@@ -134,6 +121,11 @@ def test_a_lock_is_held_until_all_that_the_command_has_started_is_gone(
     fifo.write_text("\n")
     assert holder.wait() == 4
     assert lock()["holders"] == []
+
+
+def test_a_command_does_not_begin_under_a_lease_that_was_taken_away(name: str) -> None:
+    words = ("run", "--ttl", "60", "--grace", "20", name, "--", "echo", "ran")
+    assert handed_over("forced", *words) == ("", 76)
 
 
 def test_a_command_that_is_not_there_is_not_waited_for(mongolock: Start, name: str, lock: Any) -> None:

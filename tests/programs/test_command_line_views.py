@@ -153,6 +153,16 @@ def test_watch_leaves_the_terminal_as_it_was(
     assert rest == (b"mongolock: internal error: IndexError\r\n" if before else b"")
 
 
+@pytest.mark.parametrize("kind", ["dumb", "unknown"])
+def test_watch_refuses_a_terminal_that_nothing_can_be_drawn_on(
+    terminal: Open, environment: dict[str, str], kind: str
+) -> None:
+    environment["TERM"] = kind
+    mine = terminal("watch")
+    assert mine.exit_code() == 64
+    assert mine.shown.startswith(b"mongolock: watch needs a terminal")
+
+
 def test_watch_gives_the_terminal_back_while_it_is_suspended(terminal: Open) -> None:
     mine = terminal("watch")
     mine.read_until(b"q: leave")
@@ -187,6 +197,15 @@ def test_a_reader_who_is_gone_ends_ls_without_a_word(environment: dict[str, str]
         words = command(environment, "ls")
         ended = subprocess.run(words, env=environment, stdout=out, stderr=subprocess.PIPE, check=False)
     assert (ended.returncode, ended.stderr) == (128 + signal.SIGPIPE, b"")
+
+
+@pytest.mark.parametrize("words", [("ls",), ("show", "nightly-report", "--json")])
+def test_where_standard_output_is_closed_it_goes_nowhere(
+    environment: dict[str, str], words: tuple[str, ...]
+) -> None:
+    closed = ["sh", "-c", '"$@" >&-', "sh", *command(environment, *words)]
+    ended = subprocess.run(closed, env=environment, stderr=subprocess.PIPE, check=False)
+    assert (ended.returncode, ended.stderr) == (0, b"")
 
 
 def test_without_rich_a_table_is_refused_with_the_cure(environment: dict[str, str]) -> None:

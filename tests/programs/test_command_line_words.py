@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from commandline import environment
 
 from mongolock_async import LockRepository
 from mongolock_async._cli import exits, main, program
@@ -37,6 +42,7 @@ def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
         (("run", "cron"), "write -- and then the command"),
         (("run", "cron", "--"), "no command behind --"),
         (("run", "--", "true"), "NAME"),
+        (("run", "--uri", "--", "true"), "see mongolock --help"),
         (("run", "--ttl", "long", "cron", "--", "true"), "--ttl"),
         (("run", "-n", "-w", "1", "cron", "--", "true"), "not allowed with"),
         (("cron", "* * * * *", "cron", "--", "true"), "--tz"),
@@ -110,6 +116,31 @@ def test_a_program_that_may_not_be_run_is_126(tmp_path: Path) -> None:
     assert refused.value.code == 126
 
 
-def test_a_line_shows_no_password_whoever_wrote_it(capsys: pytest.CaptureFixture[str]) -> None:
-    exits.say(f"unrecognized arguments: mongodb://me:{SECRET}@host/db\nmore")
-    assert capsys.readouterr().err == "mongolock: unrecognized arguments: mongodb://***@host/db more\n"
+@pytest.mark.parametrize("secret", [SECRET, "pass phrase", "new\nline"])
+@pytest.mark.parametrize("scheme", ["mongodb", "mongodb+srv"])
+def test_a_line_shows_no_password_whoever_wrote_it(
+    capsys: pytest.CaptureFixture[str], scheme: str, secret: str
+) -> None:
+    exits.say(f"unrecognized arguments: {scheme}://me:{secret}@host/db\nmore")
+    assert capsys.readouterr().err == f"mongolock: unrecognized arguments: {scheme}://***@host/db more\n"
+
+
+def test_a_name_that_is_no_uri_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    exits.say("lock 'https://me' was not free; held by 'you@host'")
+    assert capsys.readouterr().err == "mongolock: lock 'https://me' was not free; held by 'you@host'\n"
+
+
+def test_an_error_of_the_system_says_what_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exits.told(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))) == exits.INTERNAL
+    assert capsys.readouterr().err == "mongolock: internal error: OSError: No space left on device\n"
+
+
+def test_where_standard_error_is_closed_nothing_is_said_on_standard_output() -> None:
+    program = [sys.executable, "-m", "mongolock_async", "dance"]
+    closed = subprocess.run(
+        ["sh", "-c", '"$@" 2>&-', "sh", *program],
+        stdout=subprocess.PIPE,
+        env=environment(""),
+        check=False,
+    )
+    assert (closed.stdout, closed.returncode) == (b"", 64)
