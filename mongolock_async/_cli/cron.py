@@ -22,7 +22,7 @@ USAGE = "mongolock cron [--catch-up S] [--ttl S] [--grace S] 'EXPRESSION' --tz Z
 def add(subparsers: Subparsers) -> None:
     """Its words."""
     summary = "run a command at each moment of a cron expression, in one of all processes that do so"
-    parser = command(subparsers, "cron", run, summary, usage=USAGE, words=True)
+    parser = command(subparsers, "cron", run, summary, usage=USAGE)
     parser.add_argument("expression", metavar="EXPRESSION", help="such as '0 3 * * *', or @daily")
     parser.add_argument("--tz", required=True, metavar="ZONE", help="such as Europe/Berlin")
     parser.add_argument(

@@ -24,7 +24,7 @@ PERIOD = 0.1
 def add(subparsers: Subparsers) -> None:
     """Its words."""
     summary = "run a command while we lead, and again after a loss"
-    parser = command(subparsers, "elect", run, summary, usage=USAGE, words=True)
+    parser = command(subparsers, "elect", run, summary, usage=USAGE)
     parser.add_argument("--value", default="", metavar="TEXT", help="what the leader tells all")
     add_lease(parser)
     add_grace(parser)

@@ -44,15 +44,7 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(exits.USAGE)
 
 
-def command(
-    subparsers: Subparsers,
-    noun: str,
-    run: Run,
-    summary: str,
-    *,
-    usage: str | None = None,
-    words: bool = False,
-) -> Parser:
+def command(subparsers: Subparsers, noun: str, run: Run, summary: str, *, usage: str | None = None) -> Parser:
     """A command ``mongolock <noun>``, to which arguments can be added.
 
     Args:
@@ -61,7 +53,6 @@ def command(
         run: what does it, with the locks and ``options``; it returns the exit code.
         summary: what it does, in a line.
         usage: how it is written, where argparse does not know.
-        words: whether another program's command line follows ``--``; it is in ``options.words``.
     """
     parser = subparsers.add_parser(
         noun,
@@ -71,7 +62,7 @@ def command(
         parents=[_where(argparse.SUPPRESS)],
         allow_abbrev=False,
     )
-    parser.set_defaults(run=run, takes_words=words)
+    parser.set_defaults(run=run)
     return parser
 
 
@@ -108,10 +99,9 @@ def parsed(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
     """The options; exits with 64 if they are wrong."""
     head = list(arguments)
     if "--" not in head:
-        options = parser.parse_args(head)
-        if options.takes_words:
+        if _noun(head) in TAKE_WORDS and not {"-h", "--help"} & set(head):
             parser.error("write -- and then the command to be run")
-        return options
+        return parser.parse_args(head)
     # Not left to argparse, which has treated "--" differently in each of its versions.
     at = head.index("--")
     if _noun(head[:at]) not in TAKE_WORDS:
@@ -123,7 +113,7 @@ def parsed(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-# The commands for which ``--`` begins another program's command line.
+# The commands for which ``--`` begins another program's command line, which is in ``options.words``.
 TAKE_WORDS = {"run", "elect", "cron"}
 
 

@@ -29,7 +29,7 @@ LARGEST = 255
 
 def add(subparsers: Subparsers) -> None:
     """Its words."""
-    parser = command(subparsers, "run", run, "run a command under a lock", usage=USAGE, words=True)
+    parser = command(subparsers, "run", run, "run a command under a lock", usage=USAGE)
     waiting = parser.add_mutually_exclusive_group()
     waiting.add_argument("-n", "--nonblock", action="store_true", help="do not wait for the lock")
     waiting.add_argument(

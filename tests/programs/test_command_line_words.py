@@ -40,6 +40,7 @@ def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
         ((), "COMMAND"),
         (("dance",), "dance"),
         (("run", "cron"), "write -- and then the command"),
+        (("run", "cron", "echo", "hi"), "write -- and then the command"),
         (("run", "cron", "--"), "no command behind --"),
         (("run", "--", "true"), "NAME"),
         (("run", "--uri", "--", "true"), "see mongolock --help"),
