@@ -84,9 +84,10 @@ class Job:
         if lease.remaining <= self.grace(lease) and not await lease.renew():
             exits.say(f"the lease of {lease.name!r} was lost before the command had begun")
             return Ended(exits.LOST, lost=True)
-        run = _Run(self, lease)
-        self.signals.forward_to(run.child)
+        self.signals.take()
         try:
+            run = _Run(self, lease)
+            self.signals.forward_to(run.child)
             return await run.ended()
         finally:
             self.signals.forward_no_more()
@@ -169,7 +170,6 @@ class _Run:
         asked = self._job.signals.have_asked_to_stop()
         if number in WANTS_IT and terminal.ours and not asked:
             terminal.lend(child.group)
-            child.send(signal.SIGCONT)
             return
         had_it = terminal.lent
         terminal.take_back()
@@ -177,11 +177,12 @@ class _Run:
         self._job.signals.forward(signal.SIGTSTP)
         if self._left <= 0 or self._job.guard.strikes:
             return
-        if had_it and terminal.ours:
-            terminal.lend(child.group)
         if number in WANTS_IT and not terminal.is_watched:  # it would ask again and again, and never get it
             child.send(signal.SIGHUP)
-        child.send(signal.SIGCONT)
+        if had_it and terminal.ours:
+            terminal.lend(child.group)
+        else:
+            child.send(signal.SIGCONT)
 
     def _say_that_it_is_over(self) -> None:
         if not self._over:

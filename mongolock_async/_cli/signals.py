@@ -63,11 +63,14 @@ class Signals:
             raise exits.Interrupted
         return code
 
-    def forward_to(self, child: Child) -> None:
-        """It runs."""
-        self._child = child
+    def take(self) -> None:
+        """A command is about to start: what comes meanwhile is kept until the event loop runs again."""
         for number in OTHERS:
             self.forward(number)
+
+    def forward_to(self, child: Child) -> None:
+        """It runs; the event loop has not run since ``take``."""
+        self._child = child
 
     def forward(self, number: int) -> None:
         """Of those that are no end: the command's from now on."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from collections.abc import Iterator
 
 WANTS_IT = {signal.SIGTTIN, signal.SIGTTOU}
 STOPS = {signal.SIGTSTP, *WANTS_IT}
@@ -39,13 +40,21 @@ class Terminal:
         return self._foreground() == os.getpgrp()
 
     def lend(self, group: int) -> None:
-        """Give it to that group."""
-        self.lent = self._give(group)
+        """Give it to that group, and continue that.
+
+        A Ctrl-Z between the two is lost, as with ``fg``: whoever is continued forgets what was to stop it.
+        So nothing else may be between them.
+        """
+        with _not_stopped_for_it():
+            self.lent = self._give(group)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(group, signal.SIGCONT)
 
     def take_back(self) -> None:
         """It is ours again, if that group had it."""
         if self.lent:
-            self._give(os.getpgrp())
+            with _not_stopped_for_it():
+                self._give(os.getpgrp())
         self.lent = False
 
     @property
@@ -70,12 +79,18 @@ class Terminal:
     def _give(self, group: int) -> bool:
         if self._file is None:
             return False
-        # Whoever gives it away from the background would be stopped.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
         try:
             os.tcsetpgrp(self._file, group)
         except OSError:  # it hung up, or the group is gone
             return False
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return True
+
+
+@contextlib.contextmanager
+def _not_stopped_for_it() -> Iterator[None]:
+    """Whoever gives it away from the background would be stopped."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

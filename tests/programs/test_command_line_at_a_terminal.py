@@ -140,8 +140,25 @@ def test_ctrl_z_stops_the_command_and_fg_continues_it(shell: Typed, run: str) ->
     shell.until("\ncode=0")
 
 
+def test_ctrl_z_stops_one_that_has_the_terminal_and_fg_gives_it_back(shell: Typed, run: str) -> None:
+    shell.line(f"{run} sh -c 'read x; echo got=$x; read y; echo then=$y'; echo code=$?")
+    shell.until("code=$?")
+    shell.line("apple")
+    shell.until("\ngot=apple")
+    shell.keys("\x1a")
+    shell.until("Stopped")
+    shell.until(PROMPT)
+    shell.line("fg; echo code=$?")
+    shell.until("read x")
+    shell.line("pear")
+    shell.until("\nthen=pear")
+    shell.until("\ncode=0")
+
+
 def test_one_that_was_stopped_for_longer_than_its_lease_is_killed(shell: Typed, run: str) -> None:
-    shell.line(f"{run.replace('10', '2', 1)} sh -c 'echo group=$$=; trap \"\" TERM; sleep 60; echo went on'")
+    # Of bash: dash starts programs with vfork(2), and who waits in that is not stopped, also without us.
+    command = "bash -c 'trap \"\" TERM; echo group=$$=; sleep 60; echo went on'"
+    shell.line(f"{run.replace('10', '2', 1)} {command}")
     shell.until("\ngroup=")
     group = int(shell.until("="))
     shell.keys("\x1a")
