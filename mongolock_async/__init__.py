@@ -41,7 +41,7 @@ __all__ = [
     "Waiter",
 ]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Silent, unless the application has set up logging.
 logging.getLogger(__name__).addHandler(logging.NullHandler())
