@@ -12,10 +12,8 @@ import inspect
 import logging
 import time
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 
-from mongolock_async._api.repository import LockRepository
-from mongolock_async._errors import LockError
+from mongolock_async import LockError, LockRepository, __version__
 from mongolock_async.monitoring import (
     AcquiredEvent,
     BusyEvent,
@@ -99,8 +97,8 @@ def instrument(
     if any(isinstance(listener, _Telemetry) for listener in listeners.audience):
         logger.warning("%r is instrumented already; nothing was changed", locks)
         return
-    meter = get_meter("mongolock_async", _version(), meter_provider)
-    tracer = get_tracer("mongolock_async", _version(), tracer_provider)
+    meter = get_meter("mongolock_async", __version__, meter_provider)
+    tracer = get_tracer("mongolock_async", __version__, tracer_provider)
     listeners.add(_Telemetry(_Instruments(meter), tracer, lock_name or str))
 
 
@@ -235,10 +233,3 @@ class _Telemetry(LockListener):
         if not isinstance(name, str):
             raise TypeError(f"lock_name must return a str, not {type(name).__name__}")
         return {NAME: name}
-
-
-def _version() -> str:
-    try:
-        return version("mongolock-async")
-    except PackageNotFoundError:  # it runs from its source
-        return ""

@@ -26,7 +26,7 @@ ALLOWED = {
     "testing": ("_memory.locks",),
     "__init__": ("_api",),
     "monitoring": ("_engine.events", "_engine.listeners"),
-    "otel": ("_api.repository", "monitoring"),
+    "otel": ("monitoring",),
     # These use the public names, and nothing else.
     "_cli": (),
     "__main__": ("_cli",),

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
+from mongolock_async._engine.boundaries import moment
 from mongolock_async._engine.holding import Holding
 from mongolock_async._settings import Owner
 
 from .bound import Bound
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Held(Bound):
@@ -49,8 +48,8 @@ class Held(Bound):
     @property
     def boundary(self) -> datetime | None:
         """The boundary of a schedule that it was granted for, in UTC. None if it is no schedule's."""
-        since_1970 = self._holding.boundary_ms
-        return None if since_1970 is None else EPOCH + timedelta(milliseconds=since_1970)
+        boundary = self._holding.boundary_ms
+        return None if boundary is None else moment(boundary)
 
     @property
     def lost(self) -> asyncio.Event:

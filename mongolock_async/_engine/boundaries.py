@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def moment(boundary: int) -> datetime:
+    """A boundary as a time, in UTC."""
+    return EPOCH + timedelta(milliseconds=boundary)
 
 
 class Boundaries(Protocol):

@@ -7,9 +7,10 @@ import inspect
 import logging
 import math
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 from mongolock_async._protocol.request import Request
+from mongolock_async._settings import Owner
 
 from .clock import Clock
 from .events import (
@@ -82,6 +83,20 @@ class LockListener:
 Audience = tuple[LockListener, ...]
 
 
+class LockFacts(TypedDict):
+    """What each event says of the lock."""
+
+    name: str
+    owner: Owner
+    kind: str
+    weight: int
+
+
+def facts(request: Request) -> LockFacts:
+    """Of the lock that is asked for."""
+    return {"name": request.name, "owner": request.owner, "kind": request.kind, "weight": request.weight}
+
+
 class Listeners:
     """Those of one repository.
 
@@ -119,10 +134,7 @@ class Listeners:
     def created(self, request: Request) -> None:
         """An object for this lock was made."""
         if self.audience:
-            event = CreatedEvent(
-                name=request.name, owner=request.owner, kind=request.kind, weight=request.weight
-            )
-            self.tell(self.audience, LockListener.created, event)
+            self.tell(self.audience, LockListener.created, CreatedEvent(**facts(request)))
 
     def tell(self, audience: Audience, method: Callable[[LockListener, Event], None], event: Event) -> None:
         """Whatever they do with it, it harms nobody else."""

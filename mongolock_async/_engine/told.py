@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, TypedDict, TypeVar
+from typing import Any, Literal, TypeVar
 
 from mongolock_async._errors import LockTimeoutError
 from mongolock_async._protocol.reply import Reply
 from mongolock_async._protocol.request import Request
-from mongolock_async._settings import Owner
 
 from . import events
+from .boundaries import moment
 from .holding import CLOSED, EXPIRED, EXPORTED, FORCED, RELEASED, Holding
-from .listeners import Listeners, LockListener
+from .listeners import Listeners, LockFacts, LockListener, facts
 from .refusal import AlreadyDoneError
 from .story import UNTOLD as OVER
 from .story import LeaseStory
@@ -23,7 +22,6 @@ from .story import LeaseStory
 T = TypeVar("T")
 Event = TypeVar("Event", bound=events.LockEvent)
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Why a lease ended that is not lost, but for a release; by its reason.
 ENDS: dict[str | None, Literal["exported", "closed", "expired"]] = {
     EXPORTED: "exported",
@@ -63,20 +61,13 @@ def story_of(listeners: Listeners, request: Request, began: float | None = None)
     return ToldCall(listeners, request, began) if listeners.audience else UNTOLD
 
 
-class _Lock(TypedDict):
-    name: str
-    owner: Owner
-    kind: str
-    weight: int
-
-
-class _Call(_Lock):
+class _Call(LockFacts):
     waited: float
     queued: bool
     place: int | None
 
 
-class _Lease(_Lock):
+class _Lease(LockFacts):
     fencing_token: int
 
 
@@ -106,7 +97,7 @@ class ToldCall(CallStory):
             self._place = place
         if not self._queued:
             self._queued = True
-            self._tell(LockListener.waiting, events.WaitingEvent(**_lock(self._request), place=place))
+            self._tell(LockListener.waiting, events.WaitingEvent(**facts(self._request), place=place))
 
     def handed(self, seconds: float) -> None:
         """See ``CallStory``."""
@@ -117,7 +108,7 @@ class ToldCall(CallStory):
         boundary, lag = None, None
         if self._request.tick is not None and reply is not None:
             tick = reply.tick
-            boundary = EPOCH + timedelta(milliseconds=tick.last_ms)
+            boundary = moment(tick.last_ms)
             lag = (tick.now_ms - tick.last_ms) / 1000
         token, hand_off = holding.fencing_token, self._hand_off
         event = events.AcquiredEvent(
@@ -148,7 +139,7 @@ class ToldCall(CallStory):
 
     def _call(self) -> _Call:
         waited = self._listeners.clock.now() - self._began
-        return {**_lock(self._request), "waited": waited, "queued": self._queued, "place": self._place}
+        return {**facts(self._request), "waited": waited, "queued": self._queued, "place": self._place}
 
     def _tell(self, method: Callable[[LockListener, Event], None], event: Event) -> None:
         self._listeners.tell(self._audience, method, event)
@@ -221,13 +212,8 @@ class ToldLease(LeaseStory):
 
     def _close(self) -> None:
         self._over = True
-        self._holding.story = (
-            OVER  # else, the two would refer to each other, and wait for the garbage collector
-        )
+        # Else, the two would refer to each other, and wait for the garbage collector.
+        self._holding.story = OVER
 
     def _lease(self) -> _Lease:
-        return {**_lock(self._holding.request), "fencing_token": self._holding.fencing_token}
-
-
-def _lock(request: Request) -> _Lock:
-    return {"name": request.name, "owner": request.owner, "kind": request.kind, "weight": request.weight}
+        return {**facts(self._holding.request), "fencing_token": self._holding.fencing_token}

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from runpy import run_path
 from typing import Any
@@ -64,6 +64,25 @@ def start(standalone: Mongod, shop: Any, tmp_path: Path) -> Iterator[Callable[[s
 def lines(tmp_path: Path) -> Callable[[], list[str]]:
     """What they have written, one program after another."""
     return lambda: [line for path in sorted(tmp_path.glob("*.txt")) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture
+def service(standalone: Mongod, shop: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the web service's file defines."""
+    monkeypatch.setenv("MONGODB_URI", standalone.uri)
+    monkeypatch.setenv("DATABASE", shop.name)
+    return run_path(str(RECIPES / "web_service.py"))
+
+
+@pytest.fixture
+async def web(service: dict[str, Any]) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of it, while it serves."""
+    transport = httpx.ASGITransport(service["app"])
+    async with (
+        service["lifespan"](service["app"]),
+        httpx.AsyncClient(transport=transport, base_url="http://shop") as web,
+    ):
+        yield web
 
 
 async def reaches(number: Callable[[], int], goal: int) -> None:
@@ -124,14 +143,9 @@ async def test_blocking_code_has_the_lock_to_its_end(
 
 
 async def test_an_order_is_charged_once_however_often_its_button_is_pressed(
-    standalone: Mongod, shop: Any, monkeypatch: pytest.MonkeyPatch
+    web: httpx.AsyncClient, shop: Any
 ) -> None:
-    monkeypatch.setenv("MONGODB_URI", standalone.uri)
-    monkeypatch.setenv("DATABASE", shop.name)
-    service = run_path(str(RECIPES / "web_service.py"))
-    web = httpx.AsyncClient(transport=httpx.ASGITransport(service["app"]), base_url="http://shop")
-    async with service["lifespan"](service["app"]), web:
-        answers = await asyncio.gather(*[web.post(f"/orders/{n % 5}/charge") for n in range(20)])
+    answers = await asyncio.gather(*[web.post(f"/orders/{n % 5}/charge") for n in range(20)])
     assert {answer.status_code for answer in answers} == {httpx.codes.OK}
     assert len({answer.json()["receipt"] for answer in answers}) == 5
     assert sorted(payment["order"] for payment in shop.payments.find()) == ["0", "1", "2", "3", "4"]
@@ -139,15 +153,10 @@ async def test_an_order_is_charged_once_however_often_its_button_is_pressed(
 
 @pytest.mark.long
 async def test_an_order_that_another_request_has_is_a_conflict(
-    standalone: Mongod, shop: Any, monkeypatch: pytest.MonkeyPatch
+    service: dict[str, Any], web: httpx.AsyncClient
 ) -> None:
-    monkeypatch.setenv("MONGODB_URI", standalone.uri)
-    monkeypatch.setenv("DATABASE", shop.name)
-    service = run_path(str(RECIPES / "web_service.py"))
-    web = httpx.AsyncClient(transport=httpx.ASGITransport(service["app"]), base_url="http://shop")
-    async with service["lifespan"](service["app"]), web:
-        await service["locks"].acquire("order:1")
-        answer = await web.post("/orders/1/charge")
+    await service["locks"].acquire("order:1")
+    answer = await web.post("/orders/1/charge")
     assert answer.status_code == httpx.codes.CONFLICT
 
 
