@@ -39,9 +39,10 @@ MANY = "%d releases of %s were not confirmed; the leases expire by themselves"
 WORD = 1.0
 # Closing stops waiting after this part of its timeout, to be over in time also where the loop is busy.
 IN_TIME = 0.9
-# What it sends is given up a little before that, but not within so many seconds: when the loop ends, asyncio
-# cancels what has no answer, and many commands that are cancelled at a time may lock PyMongo's pool for ever.
-GIVEN_UP = 0.8
+# What it sends is given up so many seconds before that, since PyMongo, without a server, sees a deadline up
+# to half a second late; but not within so many seconds. When a loop ends, asyncio cancels what has no answer,
+# and commands that are cancelled while they wait for a server may lock PyMongo's client for ever.
+LATE = 0.7
 NOT_BEFORE = 0.5
 
 
@@ -189,7 +190,7 @@ class Member:
         with self.leases.blocks.undisturbed():
             if self._closing is None:
                 if timeout is not None:
-                    self._backend.hurry(max(GIVEN_UP * timeout, NOT_BEFORE))
+                    self._backend.hurry(max(IN_TIME * timeout - LATE, NOT_BEFORE))
                 self.leases.close()
                 # A caller that is cancelled does not stop it half-way.
                 self._closing = asyncio.create_task(self._close(), context=Context())

@@ -64,7 +64,7 @@ async def test_closing_50_leases_takes_no_longer_than_its_timeout(
     finally:
         if how == "stopped":
             server.node.resume()
-            await locks.aclose(timeout=30)  # a connection that is cut off here would trouble the next test
+        await locks.aclose(timeout=30)  # what is cut off at the loop's end may lock PyMongo's client for ever
 
 
 @pytest.mark.parametrize("how", ["stopped", "killed"])
