@@ -207,7 +207,8 @@ class Document(Transition):
         held = any(entry.expires > now or not keeps for entry in ours)
         self.released = lease if held else self.released or ""
         if keeps:
-            left = [left_of(entry) if entry.lease == lease else entry for entry in self.holders]
+            stay = [entry for entry in self.holders if entry.lease != lease or entry.at_least is not None]
+            left = [left_of(entry) if entry.lease == lease else entry for entry in stay]
             self.holders = [entry for entry in left if entry.last > now]
         self.holders = [entry for entry in self.holders if entry.lease != lease]
         self.queue = [entry for entry in self.queue if entry.lease != lease]

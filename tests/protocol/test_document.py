@@ -203,6 +203,12 @@ KEPT_FROM_THE_QUESTION = [
     ("time_passes", {"ms": 9_000, "who": 0}),
     ("ask", {"who": 1, "keeps": True}),
 ]
+# By a clock that is behind the one that has granted it.
+RELEASED_BEFORE_ITS_GRANT = [
+    ("claim", {"lease": "s.1", **ASKED}),
+    ("time_passes", {"ms": -300, "who": 0}),
+    ("release", {"who": 0, "places": [], "wrong": None, "serves": False, "keeps": True}),
+]
 VALUES_CHANGE = [
     ("claim", {"lease": "s.1", **ASKED, "value": "$owner"}),
     *[
@@ -247,6 +253,7 @@ def agree(collection: Any, examples: int) -> None:
     @example(FIRST_OF_MANY)
     @example(VALUES_CHANGE)
     @example(KEPT_FROM_THE_QUESTION)
+    @example(RELEASED_BEFORE_ITS_GRANT)
     def follow(steps: list[tuple[str, dict[str, Any]]]) -> None:
         lock = Lock(collection)
         for name, arguments in steps:
