@@ -21,8 +21,9 @@ USAGE = (
     "mongolock run [-n | -w SECONDS] [-E CODE] [--read | --write | --count N [--weight W]] "
     "[--ttl S] [--at-least S] [--grace S] NAME -- COMMAND..."
 )
-# Seconds that we wait for the server's word on a release.
+# Seconds that we wait for the server's word on a release, while the lease lasts; and where it is over.
 WORD = 5.0
+LATE_WORD = 0.5
 # An exit code is a byte.
 LARGEST = 255
 
@@ -102,12 +103,15 @@ async def _under(lease: Lease, job: Job) -> int:
 
 async def released(lease: Lease) -> bool:
     """Release it; False: it was over. If the server says nothing, it expires by itself."""
+    left = lease.remaining
+    limit = max(LATE_WORD, min(WORD, left))
     try:
-        async with asyncio.timeout(WORD):
+        async with asyncio.timeout(limit):
             return await lease.release()
     except (LockBackendError, TimeoutError):
-        exits.say(f"the release of {lease.name!r} was not confirmed: it may stay taken for {lease.ttl:g} s")
-        return True
+        if left > limit:
+            exits.say(f"the release of {lease.name!r} was not confirmed: it may stay taken for {lease.ttl:g} s")
+        return left > 0
 
 
 def lock_of(locks: LockRepository, options: argparse.Namespace) -> Lock:

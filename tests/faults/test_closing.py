@@ -31,6 +31,8 @@ async def server() -> AsyncIterator[Mongod]:
 async def collection(server: Mongod, driver: str) -> AsyncIterator[Any]:
     async with connected(driver, server.uri) as client:
         yield client.closing.locks
+        if not server.node.alive:  # the client would look for it for 30 s, to say goodbye
+            await server.node.restart()
 
 
 @contextmanager
