@@ -110,7 +110,9 @@ async def released(lease: Lease) -> bool:
             return await lease.release()
     except (LockBackendError, TimeoutError):
         if left > limit:
-            exits.say(f"the release of {lease.name!r} was not confirmed: it may stay taken for {lease.ttl:g} s")
+            exits.say(
+                f"the release of {lease.name!r} was not confirmed: it may stay taken for {lease.ttl:g} s"
+            )
         return left > 0
 
 

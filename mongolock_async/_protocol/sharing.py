@@ -8,7 +8,10 @@ from .kind import UPGRADABLE, WRITER, base_of
 from .transition import transition
 
 # What is left of a holder whose upgrade was taken back.
-REMEMBERED = (*LEFT, "lease", "expires", "first", "ear", "by", "change", "at_least", "keep_until")
+REMEMBERED = (
+    *LEFT,
+    *("lease", "expires", "first", "ear", "by", "change", "at_least", "keep_until", "value", "said"),
+)
 
 
 def resize(capacity: int, *, by: str, now: Expression = NOW) -> list[Stage]:

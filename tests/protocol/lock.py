@@ -134,7 +134,8 @@ class Lock:
         period: int | None,
     ) -> None:
         """The boundary so many periods from the current one, ``late`` by some ms, until it has lasted."""
-        now, by = self.now, self.next()
+        # Nobody repeats, as a claim of a tick, a command that has upgraded.
+        now, by = self.now, self.next(repeats=not self.upgraded)
         due = now - now % PERIOD + periods * PERIOD + late
         tick = TickRequest(due, due + lasts, kept, period)
         stages = pipeline.claim_tick(lease, owner=owner, ttl_ms=ttl, tick=tick, by=by, now=date(now))
@@ -319,8 +320,8 @@ class Lock:
         assert all(lives[one] >= self.lives[one] for one in lives.keys() & self.lives.keys())
         self.lives = lives
 
-    def next(self) -> str:
-        self.commands += 1
+    def next(self, *, repeats: bool = True) -> str:
+        self.commands += 1 if repeats else 2
         return self.by
 
     def one(self, number: int) -> str:

@@ -203,6 +203,13 @@ KEPT_FROM_THE_QUESTION = [
     ("time_passes", {"ms": 9_000, "who": 0}),
     ("ask", {"who": 1, "keeps": True}),
 ]
+# It says something, and goes on reading.
+DOWNGRADED_WITH_A_VALUE = [
+    ("claim", {"lease": "s.1", "weight": 2, **READ_ASKED, "ttl": 9_000}),
+    ("upgrade", {"who": 0, "number": 0, "ttl": 9_000, "ear": None, "stays": True}),
+    ("proclaim", {"who": 0, "wrong": 0, "value": "$token", "number": 3}),
+    ("downgrade", {"who": 0, "number": 0}),
+]
 # By a clock that is behind the one that has granted it.
 RELEASED_BEFORE_ITS_GRANT = [
     ("claim", {"lease": "s.1", **ASKED}),
@@ -254,6 +261,7 @@ def agree(collection: Any, examples: int) -> None:
     @example(VALUES_CHANGE)
     @example(KEPT_FROM_THE_QUESTION)
     @example(RELEASED_BEFORE_ITS_GRANT)
+    @example(DOWNGRADED_WITH_A_VALUE)
     def follow(steps: list[tuple[str, dict[str, Any]]]) -> None:
         lock = Lock(collection)
         for name, arguments in steps:
