@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from asyncio import constants
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 from coverage import Coverage
 from faulty import FaultyLocks
+from one_thread import OneThreadLoop
 from pymongo import MongoClient
 from support import CommandLog, connected
 from virtual import VirtualLoop
@@ -19,9 +19,6 @@ from virtual import VirtualLoop
 from mongolock_async import LockRepository
 from mongolock_async.testing import Mongod, ReplicaSet
 from mongolock_async.testing._source import Docker, UnavailableError, find_source
-
-# In debug mode, asyncio notes where each task and timer was made: of that, the innermost frame is enough.
-constants.DEBUG_STACK_DEPTH = 1  # type: ignore[misc]  # final for others, tunable for us
 
 MakeRepository = Callable[..., LockRepository]
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
@@ -32,7 +29,7 @@ VIRTUAL = {"engine", "api", "memory", "cli"}
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, LoopFactory]:
     """In which loop a test runs."""
-    return {"virtual": VirtualLoop} if is_virtual(item) else {"real": asyncio.new_event_loop}
+    return {"virtual": VirtualLoop} if is_virtual(item) else {"real": OneThreadLoop}
 
 
 def is_virtual(item: pytest.Item) -> bool:

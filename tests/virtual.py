@@ -34,17 +34,12 @@ class _Jumps(selectors.DefaultSelector):
 class VirtualLoop(asyncio.SelectorEventLoop):
     """Its ``time`` stands still while anything can run, and jumps to the next timer when nothing can.
 
-    For tests without a server and without threads: nothing else could happen meanwhile. So the debug mode of
-    asyncio, which looks for slow steps and for other threads, would find nothing, and take as long again.
+    For tests without a server and without threads: nothing else could happen meanwhile.
     """
 
     def __init__(self) -> None:
         self._jumps = _Jumps()
         super().__init__(self._jumps)
-
-    def set_debug(self, enabled: bool) -> None:  # noqa: ARG002, FBT001 - asyncio's
-        """It has none."""
-        super().set_debug(False)
 
     def time(self) -> float:
         """Seconds since the loop was made."""

@@ -21,7 +21,7 @@ MANY = 10_000
 
 
 @pytest.fixture(autouse=True)
-async def _as_in_production() -> AsyncIterator[None]:
+async def _without_the_runner() -> AsyncIterator[None]:
     """The objects of the test runner are none that the collector looks through."""
     gc.freeze()
     yield

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 from collections import Counter
 from collections.abc import Iterator
@@ -19,12 +18,6 @@ from support import CommandLog
 def _garbage_of_others() -> None:
     """Collected now: a test of thousands of leases left so much that it stopped the next one for a second."""
     gc.collect()
-
-
-@pytest.fixture
-async def as_in_production() -> None:
-    """Without the debug mode of asyncio, which takes more time than what is tested."""
-    asyncio.get_running_loop().set_debug(False)
 
 
 @pytest.fixture(scope="session")

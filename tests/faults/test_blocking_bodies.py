@@ -18,7 +18,7 @@ from support import connected, until
 from mongolock_async import Lease, LeaseLostError, LockRepository
 from mongolock_async.testing import ReplicaSet
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(120), pytest.mark.usefixtures("as_in_production")]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(120)]
 
 TTL = 2.0
 BODY = 7.0

@@ -19,7 +19,7 @@ from support import until
 from mongolock_async import LockRepository
 from mongolock_async.testing import Mongod
 
-pytestmark = [pytest.mark.long, pytest.mark.usefixtures("as_in_production")]
+pytestmark = pytest.mark.long
 
 ROUNDS = 50
 AT_A_TIME = 5

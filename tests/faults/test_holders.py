@@ -188,7 +188,6 @@ async def _renews(locks: LockRepository, count: int) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(120)
-@pytest.mark.usefixtures("as_in_production")
 async def test_1000_cancellations_at_random_moments_leave_nothing_behind(
     replica_set: ReplicaSet, driver: str
 ) -> None:

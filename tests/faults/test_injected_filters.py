@@ -31,7 +31,6 @@ from mongolock_async import Fenced, StaleTokenError
 
 pytestmark = [
     pytest.mark.parametrize("uri", ["standalone"], indirect=True),
-    pytest.mark.usefixtures("as_in_production"),
 ]
 
 # "n" is what the updates set.

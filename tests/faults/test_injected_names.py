@@ -27,7 +27,6 @@ from mongolock_async._settings import default_owner
 
 pytestmark = [
     pytest.mark.parametrize("uri", ["standalone"], indirect=True),
-    pytest.mark.usefixtures("as_in_production"),
 ]
 
 NAMES = st.text("$.{}\"':0aéß🔒 \n", min_size=1, max_size=20) | st.sampled_from(WORDS + LONG)

@@ -12,7 +12,7 @@ from support import CommandLog, connected, longest_stall, until
 from mongolock_async import LockRepository
 from mongolock_async.testing import Mongod
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(180), pytest.mark.usefixtures("as_in_production")]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
 
 LEASES = 5000
 TTL = 15.0

@@ -17,7 +17,6 @@ from mongolock_async import LockRepository
 pytestmark = [
     pytest.mark.long,
     pytest.mark.timeout(300),
-    pytest.mark.usefixtures("as_in_production"),
     pytest.mark.parametrize("uri", ["replica_set"], indirect=True),
 ]
 

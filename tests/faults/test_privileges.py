@@ -59,7 +59,7 @@ def calling_without(*actions: str) -> dict[str, Any]:
 
 
 def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Our own: asyncio, in debug mode, has its own to say on a busy machine."""
+    """Our own."""
     return [record.getMessage() for record in ours(caplog) if record.levelno >= logging.WARNING]
 
 

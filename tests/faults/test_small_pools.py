@@ -14,7 +14,7 @@ from support import connected, until
 from mongolock_async import LockRepository
 from mongolock_async.testing import Mongod
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(180), pytest.mark.usefixtures("as_in_production")]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
 
 WAITING = 20
 TTL = 3.0

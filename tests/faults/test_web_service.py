@@ -28,7 +28,7 @@ RATE = float(os.environ.get("RECIPE_RATE", "50"))
 SECONDS = float(os.environ.get("RECIPE_SECONDS", "10"))
 RESTARTED = 0
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(180), pytest.mark.usefixtures("as_in_production")]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
 
 
 @dataclass

@@ -46,7 +46,6 @@ async def test_a_lock_works_without_the_index_after_one_warning(
         assert await (await locks.acquire("cron")).release() is True
         clock.advance(60)
     assert commands.counts["createIndexes"] == 1
-    # asyncio, in debug mode, has its own to say on a busy machine.
     (warning,) = [record for record in caplog.records if record.name == "mongolock_async"]
     where = f"{collection.full_name}.expires_at"
     assert warning.getMessage().startswith(f"no TTL index on {where}: OperationFailure (code 13)")
@@ -55,7 +54,7 @@ async def test_a_lock_works_without_the_index_after_one_warning(
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Our own lines: asyncio, in debug mode, has its own to say on a busy machine."""
+    """Our own lines."""
     return [record.getMessage() for record in caplog.records if record.name == "mongolock_async"]
 
 
