@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import pkgutil
 import uuid
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from pymongo import MongoClient
 from support import CommandLog, connected
 from virtual import VirtualLoop
 
+import mongolock_async
 from mongolock_async import LockRepository
 from mongolock_async.testing import Mongod, ReplicaSet
 from mongolock_async.testing._source import Docker, UnavailableError, find_source
@@ -49,9 +52,8 @@ def pytest_runtest_call() -> Generator[None, object, object]:
 pytest_runtest_setup = pytest_runtest_call
 
 
-@pytest.fixture
-def untraced() -> Iterator[None]:
-    """No coverage: it would take more time than the many steps of such a test; others take each of them."""
+@contextmanager
+def without_coverage() -> Iterator[None]:
     tracer = Coverage.current()  # pytest-cov's own marker for this fails with `--no-cov`
     if tracer is None:
         yield
@@ -59,6 +61,23 @@ def untraced() -> Iterator[None]:
         tracer.stop()
         yield
         tracer.start()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """No coverage of the collection, which would take as long again; the package is imported before it."""
+    for module in pkgutil.walk_packages(mongolock_async.__path__, "mongolock_async."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    with without_coverage():
+        return (yield)
+
+
+@pytest.fixture
+def untraced() -> Iterator[None]:
+    """No coverage: it would take more time than the many steps of such a test; others take each of them."""
+    with without_coverage():
+        yield
 
 
 @pytest.fixture(scope="session")

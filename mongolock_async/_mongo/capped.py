@@ -31,8 +31,7 @@ NO_JOURNAL = 2
 class Capped:
     """``<locks>.calls``, beside the collection of the locks.
 
-    A capped collection wakes its readers by an insert into it, and by nothing else. One that is empty ends
-    every reader at once, so that it never is.
+    A capped collection wakes its readers by an insert into it, and by nothing else.
 
     Args:
         locks: the collection of the locks; of either driver.
@@ -91,6 +90,16 @@ class Capped:
                 raise
         self._there = True
 
+    async def fill(self) -> None:
+        """Make it, and have something in it.
+
+        A cursor on an empty one is dead at once; where the first call is being written meanwhile, it lives,
+        and hears neither that one nor any other (MongoDB 6.0.5).
+        """
+        await self.ensure()
+        if await self._plain.find_one({}, {"_id": 1}) is None:
+            await self.write({"to": []})
+
     def lost(self) -> None:
         """It may have been dropped."""
         self._there = False
@@ -106,7 +115,7 @@ class Capped:
             await self._plain.insert_one(dict(call))
 
     def read(self, ear: str) -> Any:  # noqa: ANN401 - a cursor of either driver
-        """From the oldest call on; iterating it ends whenever there is no news."""
+        """From the oldest call on; iterating it ends whenever there is no news. ``fill`` comes first."""
         cursor = self._plain.find({"to": ear}, cursor_type=CursorType.TAILABLE_AWAIT)
         return cursor.max_await_time_ms(int(AWAIT * 1000))
 

@@ -116,13 +116,9 @@ class Listening:
     async def _follow(self) -> None:
         """Read from one cursor, while it is alive, and not half deaf."""
         with pymongo.timeout(AWAIT):
-            await self._capped.ensure()
+            await self._capped.fill()
         self._doubted = False
         await self._open()
-        if not self._cursor.alive and not self._over():  # the collection is empty
-            with pymongo.timeout(AWAIT):
-                await self._capped.write({"to": []})
-            await self._open()
         if self._news:
             self._state(None)
         try:

@@ -33,7 +33,7 @@ def commands() -> Answers:
 
 @pytest.fixture
 async def written(locks: LockRepository) -> Any:
-    """The collection of the calls, with one in it: a cursor on an empty one is dead at once."""
+    """The collection of the calls, with one in it."""
     collection = await callable_by(locks)
     await collection.insert_one({"to": []})
     return collection
@@ -43,6 +43,16 @@ async def leave(*waiters: asyncio.Task[Any]) -> None:
     for waiter in waiters:
         waiter.cancel()
     await asyncio.wait(waiters)
+
+
+def opened(commands: Answers, collection: Any) -> int:
+    """How many cursors have followed the calls."""
+    return sum("tailable" in command for command in commands.on(collection.name, "find"))
+
+
+def looked(commands: Answers, collection: Any) -> bool:
+    """Whether one who listens has had its first answer from the calls."""
+    return bool(commands.on(collection.name, "find")) and "find" not in commands.unanswered.values()
 
 
 def open_cursors(commands: Answers) -> int:
@@ -61,13 +71,35 @@ async def test_one_listener_serves_all_repositories_of_a_client(
     for one in repositories:
         await listens(one)
     await until(lambda: asyncio.sleep(0, open_cursors(commands) > 0))
-    assert len(commands.on(written.name, "find")) == 1
+    assert opened(commands, written) == 1
     assert open_cursors(commands) == 1
     for lease in held:
         await lease.release()
     for task in asyncio.as_completed(tasks):
         await (await task).release()
-    assert len(commands.on(written.name, "find")) == 1
+    assert opened(commands, written) == 1
+
+
+@on_standalone  # on a replica set, no majority write is answered meanwhile
+async def test_the_first_call_of_all_is_heard_though_it_is_written_while_listening_begins(
+    locks: LockRepository, far: LockRepository, client: Any, far_commands: Answers
+) -> None:
+    held = await locks.acquire("cron", ttl=600)
+    calls = await callable_by(locks)
+    clock = with_clock(far, StandingClock())
+    hang = {"configureFailPoint": "hangAfterCollectionInserts", "data": {"collectionNS": calls.full_name}}
+    await client.admin.command({**hang, "mode": "alwaysOn"})
+    try:
+        writing = asyncio.ensure_future(calls.insert_one({"to": []}))
+        waiter = waiting(far)
+        await until(lambda: asyncio.sleep(0, looked(far_commands, calls)), within=30)
+    finally:
+        await client.admin.command({**hang, "mode": "off"})
+    await writing
+    await listens(far)
+    await held.release()
+    assert (await waiter).held
+    assert clock.now() == 0
 
 
 @on_standalone
@@ -78,7 +110,7 @@ async def test_two_clients_have_a_listener_each(
     waiters = [waiting(locks), waiting(far)]
     for one in (locks, far):
         await listens(one)
-    assert [len(log.on(written.name, "find")) for log in (commands, far_commands)] == [1, 1]
+    assert [opened(log, written) for log in (commands, far_commands)] == [1, 1]
     await leave(*waiters)
 
 
