@@ -54,18 +54,24 @@ pytest_runtest_setup = pytest_runtest_call
 
 @contextmanager
 def without_coverage() -> Iterator[None]:
+    """Nothing counts during the block."""
     tracer = Coverage.current()  # pytest-cov's own marker for this fails with `--no-cov`
     if tracer is None:
         yield
     else:
         tracer.stop()
-        yield
-        tracer.start()
+        try:
+            yield
+        finally:
+            tracer.start()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """No coverage of the collection, which would take as long again; the package is imported before it."""
+    """No coverage while tests are collected: that would take twice the time.
+
+    The package is imported before, so that its lines count.
+    """
     for module in pkgutil.walk_packages(mongolock_async.__path__, "mongolock_async."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)

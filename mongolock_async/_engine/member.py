@@ -39,10 +39,10 @@ MANY = "%d releases of %s were not confirmed; the leases expire by themselves"
 WORD = 1.0
 # Closing stops waiting after this part of its timeout, to be over in time also where the loop is busy.
 IN_TIME = 0.9
-# What it sends is given up so many seconds before that, since PyMongo, without a server, sees a deadline up
-# to half a second late; but not within so many seconds. When a loop ends, asyncio cancels what has no answer,
-# and commands that are cancelled while they wait for a server may lock PyMongo's client for ever.
+# What it sends is given up so many seconds earlier: without a server, PyMongo sees a deadline up to half a
+# second late. When a loop ends, asyncio cancels what is left, and that may lock PyMongo's client for ever.
 LATE = 0.7
+# But each command has at least so many seconds.
 NOT_BEFORE = 0.5
 
 

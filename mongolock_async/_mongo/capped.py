@@ -93,11 +93,13 @@ class Capped:
     async def fill(self) -> None:
         """Make it, and have something in it.
 
-        A cursor on an empty one is dead at once; where the first call is being written meanwhile, it lives,
-        and hears neither that one nor any other (MongoDB 6.0.5).
+        A cursor that is opened on an empty one is dead at once; if the very first insert is under way then,
+        the cursor lives, but hears neither that call nor any later one (MongoDB 6.0.5).
         """
         await self.ensure()
         if await self._plain.find_one({}, {"_id": 1}) is None:
+            self.lost()
+            await self.ensure()
             await self.write({"to": []})
 
     def lost(self) -> None:

@@ -119,7 +119,7 @@ class Listening:
             await self._capped.fill()
         self._doubted = False
         await self._open()
-        if self._news:
+        if self._news and self._cursor.alive:
             self._state(None)
         try:
             while self._cursor.alive and not self._over() and not self._doubted:

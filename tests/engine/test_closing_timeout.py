@@ -120,7 +120,7 @@ def test_a_loop_that_ends_after_a_timeout_has_nothing_to_complain_of(
         assert not held.held
         return weakref.ref(locks)
 
-    with asyncio.Runner(debug=True, loop_factory=VirtualLoop) as runner:
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         locks = runner.run(main())
     gc.collect()
     assert [record for record in caplog.records if record.name == "asyncio"] == []

@@ -15,13 +15,13 @@ from mongolock_async import Lease, LockError, LockRepository
 
 @pytest.fixture
 def runner() -> Iterator[asyncio.Runner]:
-    with asyncio.Runner(debug=True, loop_factory=VirtualLoop) as runner:
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         yield runner
 
 
 @pytest.fixture
 def second() -> Iterator[asyncio.Runner]:
-    with asyncio.Runner(debug=True, loop_factory=VirtualLoop) as runner:
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         yield runner
 
 

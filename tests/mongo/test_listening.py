@@ -88,9 +88,11 @@ async def test_the_first_call_of_all_is_heard_though_it_is_written_while_listeni
     calls = await callable_by(locks)
     clock = with_clock(far, StandingClock())
     hang = {"configureFailPoint": "hangAfterCollectionInserts", "data": {"collectionNS": calls.full_name}}
-    await client.admin.command({**hang, "mode": "alwaysOn"})
+    count = (await client.admin.command({**hang, "mode": "alwaysOn"}))["count"]
+    hangs = {"waitForFailPoint": "hangAfterCollectionInserts", "timesEntered": count + 1, "maxTimeMS": 30_000}
     try:
         writing = asyncio.ensure_future(calls.insert_one({"to": []}))
+        await client.admin.command(hangs)
         waiter = waiting(far)
         await until(lambda: asyncio.sleep(0, looked(far_commands, calls)), within=30)
     finally:

@@ -134,7 +134,7 @@ class Lock:
         period: int | None,
     ) -> None:
         """The boundary so many periods from the current one, ``late`` by some ms, until it has lasted."""
-        # Nobody repeats, as a claim of a tick, a command that has upgraded.
+        # A claim of a tick never has the id of a command that may have upgraded.
         now, by = self.now, self.next(repeats=not self.upgraded)
         due = now - now % PERIOD + periods * PERIOD + late
         tick = TickRequest(due, due + lasts, kept, period)
@@ -321,6 +321,7 @@ class Lock:
         self.lives = lives
 
     def next(self, *, repeats: bool = True) -> str:
+        """The id of the next command; with ``repeats``, it may be that of the last one."""
         self.commands += 1 if repeats else 2
         return self.by
 
