@@ -103,12 +103,13 @@ async def _under(lease: Lease, job: Job) -> int:
 
 async def released(lease: Lease) -> bool:
     """Release it; False: it was over, as the server says, or our clock, where the server says nothing."""
-    left, began = lease.remaining, asyncio.get_running_loop().time()
+    loop, left = asyncio.get_running_loop(), lease.remaining
+    over = loop.time() + left
     try:
         async with asyncio.timeout(max(LATE_WORD, min(WORD, left))):
             return await lease.release()
     except (LockBackendError, TimeoutError):
-        if asyncio.get_running_loop().time() - began < left:
+        if loop.time() < over:
             exits.say(
                 f"the release of {lease.name!r} was not confirmed: it may stay taken for {lease.ttl:g} s"
             )

@@ -29,9 +29,7 @@ from pymongo.errors import PyMongoError
 
 from mongolock_async import Fenced, StaleTokenError
 
-pytestmark = [
-    pytest.mark.parametrize("uri", ["standalone"], indirect=True),
-]
+pytestmark = pytest.mark.parametrize("uri", ["standalone"], indirect=True)
 
 # "n" is what the updates set.
 PLAIN = st.sampled_from(["_fence", "key", "0"]) | st.text("a0:é🔒 \n'\"{}", min_size=1, max_size=10)

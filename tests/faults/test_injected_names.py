@@ -25,9 +25,7 @@ from injection import (
 from mongolock_async import LockRepository
 from mongolock_async._settings import default_owner
 
-pytestmark = [
-    pytest.mark.parametrize("uri", ["standalone"], indirect=True),
-]
+pytestmark = pytest.mark.parametrize("uri", ["standalone"], indirect=True)
 
 NAMES = st.text("$.{}\"':0aéß🔒 \n", min_size=1, max_size=20) | st.sampled_from(WORDS + LONG)
 OWNERS = TEXTS | BITS | st.none()
