@@ -22,6 +22,8 @@ client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(
 )
 shop = client[os.environ.get("DATABASE", "shop")]
 locks = LockRepository(shop.locks)
+# Seconds that a press of the button waits for another one, before it is refused.
+TIMEOUT = float(os.environ.get("ORDER_TIMEOUT", "2"))
 
 
 @asynccontextmanager
@@ -38,7 +40,7 @@ app = FastAPI(lifespan=lifespan)
 @app.post("/orders/{order}/charge")
 async def charge(order: str) -> dict[str, Any]:
     """One request at a time for each order; requests for other orders do not wait."""
-    async with locks.lock(f"order:{order}", timeout=2) as lease:
+    async with locks.lock(f"order:{order}", timeout=TIMEOUT) as lease:
         known = await shop.orders.find_one({"_id": order})
         if known is None or "receipt" not in known:
             receipt = await pay(order)
