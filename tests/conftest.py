@@ -54,15 +54,16 @@ pytest_runtest_setup = pytest_runtest_call
 
 @contextmanager
 def without_coverage() -> Iterator[None]:
-    """Nothing counts during the block."""
-    tracer = Coverage.current()  # pytest-cov's own marker for this fails with `--no-cov`
-    if tracer is None:
-        yield
-    else:
+    """Nothing counts during the block; pytest-cov's own marker for this fails with `--no-cov`."""
+    stopped = []
+    # In a worker of pytest-xdist there are two: where one is stopped, the one below it goes on.
+    while tracer := Coverage.current():
         tracer.stop()
-        try:
-            yield
-        finally:
+        stopped.append(tracer)
+    try:
+        yield
+    finally:
+        for tracer in reversed(stopped):
             tracer.start()
 
 
