@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 from faulty import FaultyLocks
@@ -18,14 +16,6 @@ from mongolock_async import LockRepository
 pytestmark = pytest.mark.usefixtures("untraced")
 
 MANY = 10_000
-
-
-@pytest.fixture(autouse=True)
-async def _without_the_runner() -> AsyncIterator[None]:
-    """The objects of the test runner are none that the collector looks through."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

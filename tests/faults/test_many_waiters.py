@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import random
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -24,14 +22,6 @@ WAITERS = 10_000
 # Of this thread's own time: on a machine that others share, the wall clock would show their work, too.
 STALL = 0.3
 GOING = 2.0
-
-
-@pytest.fixture(autouse=True)
-def _objects_of_the_runner() -> Iterator[None]:
-    """Are none that the collector looks through."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 async def test_10000_waiting_tasks_cost_what_one_does(

@@ -271,8 +271,9 @@ def agree(collection: Any, examples: int) -> None:
     follow()
 
 
+@pytest.mark.usefixtures("untraced")
 def test_the_server_and_the_document_in_memory_agree_after_every_step(plain: Any) -> None:
-    agree(plain, 50)
+    agree(plain, 25)
 
 
 def test_a_repeated_claim_by_a_clock_that_is_behind_keeps_its_boundary(plain: Any) -> None:
