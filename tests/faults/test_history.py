@@ -8,8 +8,6 @@ import pytest
 from chaos.facts import History, Look, Place, Role, Section, Wait, Write, said_by
 from chaos.history import STALE, violations
 
-pytestmark = pytest.mark.usefixtures("untraced")
-
 PATIENCE = 20.0
 
 
